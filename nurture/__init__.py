@@ -1,0 +1,1 @@
+"""WHY: the definitions, the condition language, rendering, local time and keys; pure, with no I/O and no clock."""

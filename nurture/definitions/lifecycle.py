@@ -1,0 +1,108 @@
+"""Lifecycle: which events and scores move a lead forward, and what happens when sales gives it back."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from nurture.conditions import STAGE_RANK, Condition, OperatorsOrValue, Part, Stage
+from nurture.definitions.sequences import WEEKDAYS, Weekday
+from nurture.durations import Duration, DurationText
+
+EventNames = Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+StageNames = Annotated[list[Stage], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)]
+
+
+class Conversion(Part):
+    """An event that moves a lead forward from the stage it was in before the event."""
+
+    id: str
+    to: Stage
+    from_: StageNames | None = Field(None, alias="from")
+    on: EventNames = Field(min_length=1)
+    where: dict[str, OperatorsOrValue] = Field(default_factory=dict)
+
+    @property
+    def from_stages(self) -> list[Stage]:
+        """The stages that it moves from; without `from`, every lower one."""
+        return self.from_ or [stage for stage, rank in STAGE_RANK.items() if rank < STAGE_RANK[self.to]]
+
+    @model_validator(mode="after")
+    def _forward(self) -> Conversion:
+        if any(STAGE_RANK[stage] >= STAGE_RANK[self.to] for stage in self.from_stages):
+            raise ValueError("a conversion goes forward: `from` must be below `to` (backward moves are `recycle`)")
+        return self
+
+
+class Thresholds(Part):
+    """Points at which a lead becomes MQL or SQL, counted in one `score` and only while `only_if` holds.
+
+    Falling below later changes nothing: only sales moves a lead backward.
+    """
+
+    mql: float | None = None
+    sql: float | None = None
+    score: Literal["interest", "fit", "total"] = "total"
+    only_if: Condition | None = None
+
+
+def _hours(value: Any) -> Any:
+    """Opening and closing time, as two texts."""
+    clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+    if not (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(isinstance(each, str) and clock.fullmatch(each) for each in value)
+        and value[0] < value[1]
+    ):
+        raise ValueError('business hours are written like ["08:00", "17:00"]')
+    return tuple(value)
+
+
+Hours = Annotated[tuple[str, str], BeforeValidator(_hours)]
+
+
+class SalesDesk(Part):
+    """Who gets a sales task, how soon it must be taken, and what follows if it is not."""
+
+    owners: list[str] = Field(default_factory=lambda: ["sales"])
+    due: DurationText = Duration(minutes=240, text="4 hours")
+    escalate_to: str = "sales-lead"
+    business_days: list[Weekday] = Field(default_factory=lambda: list(WEEKDAYS[:5]))
+    business_hours: Hours = ("08:00", "17:00")
+    next_steps: dict[str, str] = Field(default_factory=dict)
+
+
+class RecycleReason(Part):
+    """Where a rejected lead goes, by the reason that sales gave."""
+
+    sequence: str | None = None
+    cool_down: DurationText | None = None
+
+
+class Recycle(Part):
+    """What a rejection by sales does."""
+
+    on: EventNames = Field(default_factory=lambda: ["sales.rejected"])
+    to: Stage = "mql"
+    cool_down: DurationText = Duration(days=30, text="30 days")
+    reasons: dict[str, RecycleReason] = Field(default_factory=dict)
+
+
+class Profile(Part):
+    """How a kind of business runs its lifecycle."""
+
+    thresholds: Thresholds = Field(default_factory=Thresholds)
+    task_per: Literal["lead", "account"] = "lead"
+    account_scores: bool = False
+
+
+class Lifecycle(Part):
+    """Conversions, thresholds per profile, the sales desk and recycling."""
+
+    conversions: list[Conversion]
+    profiles: dict[str, Profile]
+    sales: SalesDesk = Field(default_factory=SalesDesk)
+    recycle: Recycle = Field(default_factory=Recycle)

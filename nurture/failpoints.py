@@ -1,0 +1,53 @@
+"""Named points at which a test can end the process; in production nothing listens.
+
+Every point stands directly before or after a commit or an act on the outside, so that killing at each of them in turn
+covers every order in which a crash can fall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_listener: Callable[[str], None] | None = None
+
+# The sending path, in order. Tests kill at each of them.
+SENDING = (
+    "deliver.before_claim",
+    "deliver.claimed",
+    "deliver.rendered",
+    "deliver.staged",
+    "deliver.before_handing_over_commit",
+    "deliver.handing_over",
+    "deliver.replied",
+    "deliver.before_verdict_commit",
+    "deliver.settled",
+)
+STEPS = (
+    "pull.before_commit",
+    "pull.committed",
+    "rescore.before_commit",
+    "rescore.committed",
+    "restage.before_commit",
+    "restage.committed",
+    "enroll.before_commit",
+    "enroll.committed",
+    "advance.before_commit",
+    "advance.committed",
+    "audiences.planned",
+    "audiences.uploaded",
+    "audiences.recorded",
+    "sales.told",
+    "sales.recorded",
+)
+
+
+def listen(listener: Callable[[str], None] | None) -> None:
+    """Install what is called at each point; None removes it."""
+    global _listener
+    _listener = listener
+
+
+def hit(name: str) -> None:
+    """Pass a point."""
+    if _listener is not None:
+        _listener(name)

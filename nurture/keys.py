@@ -1,0 +1,73 @@
+"""Keys: each built here and nowhere else, from stable ids, so that a thing has the same key after any restart."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+# Normalised identifiers hold no control characters, so this can stand between them.
+_BETWEEN = "\x1f"
+
+
+def event_tiebreak(source: str, source_event_id: str) -> int:
+    """A number from 0 to 2^63 - 1 that orders the events of one instant, whatever arrived first."""
+    digest = hashlib.sha256(f"{source}{_BETWEEN}{source_event_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def content_event_id(
+    source: str,
+    kind: str,
+    occurred_at: datetime,
+    identities: Iterable[tuple[str, str]],
+    properties: Mapping[str, Any],
+    number: int = 0,
+) -> str:
+    """The id of an event whose source gives none: a hash of what it says.
+
+    Two events are one when source, type, whole second, identifiers, properties and number are equal.
+    """
+    content = [
+        source,
+        kind,
+        int(occurred_at.timestamp()),
+        sorted(list(each) for each in identities),
+        properties,
+        number,
+    ]
+    text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return "content:" + hashlib.sha256(text).hexdigest()[:40]
+
+
+def email_hash(secret: bytes, address: str) -> str:
+    """The keyed hash of a normalised address: suppressions keep it, so that a stop outlives an erasure."""
+    return _keyed(secret, "email", address)
+
+
+def platform_hash(address: str) -> str:
+    """The plain SHA-256 of a normalised address, as advertising platforms match it."""
+    return hashlib.sha256(address.encode()).hexdigest()
+
+
+def message_key(secret: bytes, enrollment_id: int, step_id: str) -> str:
+    """The key of the one message of an enrollment and step; Message-ID and idempotency key derive from it."""
+    return _keyed(secret, "message", str(enrollment_id), step_id)[:40]
+
+
+def record_digest(*parts: str | bytes) -> str:
+    """One hash over several parts; the same parts in the same order give the same digest."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()
+
+
+def _keyed(secret: bytes, purpose: str, *parts: str) -> str:
+    # The purpose is part of what is signed: a hash made for one use is worth nothing in another.
+    return hmac.new(secret, _BETWEEN.join((f"ripen {purpose}", *parts)).encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,80 @@
+"""One row in, records out: a lead, any number of events, or a refusal with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from nurture.definitions import mappings
+from nurture.definitions.mappings import Identities, LeadPart
+from nurture.errors import RefusedRow
+from nurture.records import Kind, Origin, Record, Refused
+from nurture.row_events import EventReader
+from nurture.row_leads import LeadReader, PeopleReader
+from nurture.row_values import RollOver, Row, month_of
+
+
+def apply_mapping(mapping: mappings.Mapping, row: Row, now: datetime, line: int, kind: str = "leads") -> list[Record]:
+    """What one row says, by itself; for many rows keep one RowMapper."""
+    return RowMapper(mapping, kind).read(row, now, line)
+
+
+class RowMapper:
+    """A mapping made ready for many rows.
+
+    Rows do not touch each other, except through `roll`, the year of dates that have none; `known` says which keys a row
+    without mapping may have.
+    """
+
+    def __init__(
+        self,
+        mapping: mappings.Mapping,
+        kind: str,
+        file: str = "",
+        known: Callable[[str], str | None] | None = None,
+        roll: RollOver | None = None,
+    ) -> None:
+        self.mapping = mapping
+        self.kind: Kind = "event" if kind == "events" else "lead"
+        self.file = file
+        self.known = known
+        missing = frozenset(mapping.missing)
+        self.date = next((each.date for each in mapping.instants() if each.date and each.date.rollover), None)
+        self.roll = roll or (RollOver(self.date.start_year or 0) if self.date else None)
+        who = mapping.identities or Identities.model_construct(external={})
+        self.people = PeopleReader(who, mapping, missing)
+        lead = mapping.lead or (LeadPart() if kind == "leads" else None)
+        self.lead = LeadReader(lead, mapping, missing, self.roll) if lead else None
+        self.events = [EventReader(event, mapping, missing, self.roll) for event in mapping.events]
+
+    def read(self, row: Row, now: datetime, line: int, place: str = "") -> list[Record]:
+        """The records of a row; one refusal for all of it when any part of it cannot be used."""
+        self.pass_over(row)
+        roll = (self.roll.year, self.roll.month) if self.roll else None
+        origin = Origin(place or f"{self.file}:{line}", row, line, roll)
+        try:
+            self._refuse_unknown(row)
+            country = self.lead.country(row, line) if self.lead else None
+            identities, contact = self.people.read(row, line, country)
+            records: list[Record] = []
+            if self.lead:
+                records.append(self.lead.read(row, now, line, identities, contact, origin))
+            for event in self.events:
+                records += event.read(row, now, line, identities, contact, origin)
+            return records
+        except RefusedRow as refusal:
+            return [Refused(self.kind, refusal.reason, str(refusal), origin)]
+
+    def pass_over(self, row: Row) -> None:
+        """Let a row move the year, also one that is not read again."""
+        if self.date is not None and self.roll is not None:
+            month = month_of(self.date, row)
+            if month is not None:
+                self.roll.meet(month)
+
+    def _refuse_unknown(self, row: Row) -> None:
+        if self.known is not None:
+            for name in row:
+                problem = self.known(name)
+                if problem:
+                    raise RefusedRow("unknown-column", problem)

@@ -1,0 +1,126 @@
+"""Every shipped e-mail, in each of its languages, for leads of whom everything or nothing is known."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from nurture.rendering import MailPlan, Renderer, build_mime, email_problems, verify_mime
+from tests.nurture.rendering.samples import ADDRESS, UNSUBSCRIBE, certain, full, shipped
+
+SHIPPED = shipped()
+RENDERER = Renderer(SHIPPED.values())
+EVERY = [(name, locale) for name, source in SHIPPED.items() for locale in source.locales]
+LEADS = {"full": full(), "minimal": certain()}
+VOID = {"meta", "br", "img", "hr"}
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a reader of the HTML sees: texts, links and unclosed tags."""
+
+    links: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.texts.append(data)
+
+
+def page(source: str) -> Page:
+    read = Page()
+    read.feed(source)
+    read.close()
+    return read
+
+
+def test_the_three_sequences_have_their_mails_and_the_webinar_ones_speak_danish():
+    assert set(SHIPPED) == {
+        *("wp-thanks", "wp-case-study", "wp-problem-guide", "wp-spec-sheet", "wp-webinar-invite"),
+        *("wp-consultation-offer", "wp-check-in"),
+        *("webinar-thanks", "webinar-recording", "webinar-questions", "webinar-consultation"),
+        *("quiet-hello", "quiet-best-of", "quiet-goodbye"),
+    }
+    assert {name for name, source in SHIPPED.items() if "da" in source.locales} == {
+        name for name in SHIPPED if name.startswith("webinar-")
+    }
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_mail_has_no_problems_not_even_warnings(name):
+    assert email_problems(SHIPPED[name]) == []
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize(("name", "locale"), EVERY)
+def test_a_shipped_mail_renders_with_address_and_unsubscribe_link_in_both_parts(name, locale, lead):
+    rendered = RENDERER.render(name, locale, LEADS[lead])
+    read = page(rendered.html)
+    assert rendered.locale == locale
+    assert read.open == []
+    assert UNSUBSCRIBE in read.links
+    assert UNSUBSCRIBE in rendered.text
+    for line in ADDRESS:
+        assert line in rendered.text
+        assert line in "".join(read.texts)
+    assert rendered.preheader in "".join(read.texts)
+    assert all(link.startswith("https://example.com") for link in read.links)
+    assert len(rendered.html.encode()) < 102_000
+    assert 0 < len(rendered.subject) <= 90
+
+
+@pytest.mark.parametrize(("name", "locale"), EVERY)
+def test_text_and_html_of_a_shipped_mail_say_the_same(name, locale):
+    rendered = RENDERER.render(name, locale, full())
+    body = rendered.text.partition("\n\n")[0]
+    assert body in html.unescape(rendered.html)
+    shown = {link for link in page(rendered.html).links if link != "https://example.com"}
+    assert {link for link in shown if link not in rendered.text} == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name.startswith("webinar-")])
+def test_the_danish_mail_has_danish_words_all_the_way_to_its_footer(name):
+    rendered = RENDERER.render(name, "da", certain())
+    assert "Hej," in rendered.text
+    for word in ("Afmeld", "Venlig hilsen", "Du får denne mail"):
+        assert word in rendered.text
+        assert word in rendered.html
+    for word in ("Unsubscribe", "Kind regards", "You get this"):
+        assert word not in rendered.text + rendered.html
+    assert '<html lang="da">' in rendered.html
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize(("name", "locale"), EVERY)
+def test_a_shipped_mail_becomes_a_message_that_reads_back_as_planned(name, locale, lead):
+    rendered = RENDERER.render(name, locale, LEADS[lead])
+    plan = MailPlan(
+        message_id="<abc@mail.example.com>",
+        message_key="abc",
+        from_name="Anna Berg",
+        from_address="anna@example.com",
+        to_name="Søren Ærø",
+        to_address="soren@example.test",
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        date=datetime(2026, 3, 5, 9, 30, tzinfo=UTC),
+        list_unsubscribe_url=UNSUBSCRIBE,
+    )
+    verify_mime(plan, build_mime(plan))
