@@ -1,0 +1,1 @@
+"""MEMORY: the tables, the engine and every statement, one module per noun."""

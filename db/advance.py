@@ -1,0 +1,450 @@
+"""Advancing enrollments through their steps, a whole step's standers at a time.
+
+An enrollment that stands on a step with `wake_at` in the past is due there, and `wake_at` is then the instant from
+which the step counts: when the previous one really happened. Steps are walked in order and jumps go forward, so one
+pass takes everybody as far as they can go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, and_, case, func, literal, select, update
+
+from db import work
+from db.conditions import NOW, Scope, compile_condition
+from db.entries import awaited, awaited_statement, came, ended, leave_statements
+from db.subqueries import there_is, value_of
+from db.tables import (
+    audience_choices,
+    definition_versions,
+    enrollments,
+    executed_steps,
+    leads,
+    messages,
+    sales_tasks,
+    sequence_states,
+)
+from db.types import json_with, plus_seconds
+from nurture.definitions.bundle import Bundle
+from nurture.definitions.program import Node, flatten
+from nurture.definitions.sequences import (
+    AudienceStep,
+    EmailStep,
+    ExitStep,
+    Sequence,
+    TaskStep,
+    UpdateStep,
+    WaitStep,
+    WaitUntil,
+)
+from nurture.durations import Duration
+
+_STEP_COLUMNS = ["enrollment_id", "step_id", "kind", "version_id", "outcome", "detail", "executed_at"]
+_MESSAGE_COLUMNS = [
+    "enrollment_id",
+    "step_id",
+    "lead_id",
+    "sequence",
+    "email",
+    "topic",
+    "marketing",
+    "version_id",
+    "priority",
+    "status",
+    "reason",
+    "queued_at",
+    "due_at",
+    "expires_at",
+    "settled_at",
+]
+_TASK_COLUMNS = [
+    "kind",
+    "subject_key",
+    "lead_id",
+    "account_id",
+    "status",
+    "title",
+    "reason",
+    "owner",
+    "next_step",
+    "enrollment_id",
+    "step_id",
+    "opened_at",
+    "due_at",
+]
+_LEAD_COLUMNS = (
+    "job_title",
+    "country",
+    "city",
+    "language",
+    "time_zone",
+    "company",
+    "first_name",
+    "last_name",
+    "name",
+    "source_detail",
+)
+
+
+class SequenceProgram:
+    """One version of a sequence, ready to be executed."""
+
+    def __init__(self, version_id: int, sequence: Sequence, bundle: Bundle) -> None:
+        self.version_id = version_id
+        self.sequence = sequence
+        self.bundle = bundle
+        self.scope = Scope(bundle.fields)
+        self.nodes = flatten(sequence)
+        self.by_id = {node.id: node for node in self.nodes}
+        due = enrollments.c.id.in_(
+            select(enrollments.c.id).where(
+                enrollments.c.version_id == version_id, enrollments.c.status == "active", enrollments.c.wake_at <= NOW
+            )
+        )
+        self.leave = leave_statements(sequence.sequence, sequence, self.scope, due)
+        self._built: dict[str, list[Any]] = {}
+        self.awaited = [awaited_statement(version_id, node, self.scope) for node in self.nodes if awaited(node)]
+
+    def advance(self, connection: Connection, occupied: Iterable[str], now: datetime) -> dict[str, int]:
+        """Take everybody who is due as far as they can go; returns counts by what happened."""
+        counts: dict[str, int] = {}
+        for reason, statement in self.leave:
+            _add(counts, f"left:{reason}", connection.execute(statement, {"now": now}).rowcount)
+        waiting = set(occupied)
+        for node in self.nodes:
+            if node.id in waiting:
+                waiting.update(self._execute(connection, node, now, counts))
+        return {key: value for key, value in counts.items() if value}
+
+    def _execute(self, connection: Connection, node: Node, now: datetime, counts: dict[str, int]) -> set[str]:
+        if node.id not in self._built:
+            self._built[node.id] = self._build(connection, node)
+        moved = 0
+        for label, statement in self._built[node.id]:
+            rows = max(connection.execute(statement, {"now": now}).rowcount, 0)
+            if label:
+                _add(counts, label, rows)
+            moved += rows
+        if not moved:
+            return set()
+        return {target for target in [node.next, *(arm.target for arm in node.arms)] if target}
+
+    def _build(self, connection: Connection, node: Node) -> list[Any]:
+        builders = {
+            "email": self._email,
+            "wait": self._wait,
+            "branch": self._branch,
+            "audience": self._audience,
+            "task": self._task,
+            "update": self._update,
+            "exit": self._exit,
+        }
+        return builders[node.kind](connection, node)
+
+    # -- pieces ------------------------------------------------------------------------------------------------------
+
+    def _standing(self, node: Node) -> list[Any]:
+        return [
+            enrollments.c.version_id == self.version_id,
+            enrollments.c.step_id == node.id,
+            enrollments.c.status == "active",
+            enrollments.c.waiting_for.in_(("wake", "event")),
+            enrollments.c.wake_at <= NOW,
+        ]
+
+    def _record(self, connection: Connection, node: Node, outcome: Any, detail: Any, *conditions: Any) -> Any:
+        """Write that the step ran; the row is the proof that what follows acts on the same people."""
+        rows = select(
+            enrollments.c.id, literal(node.id), literal(node.kind), literal(self.version_id), outcome, detail, NOW
+        ).where(*self._standing(node), *conditions)
+        return work.insert_for(connection)(executed_steps).from_select(_STEP_COLUMNS, rows).on_conflict_do_nothing()
+
+    def _executed(self, node: Node, *more: Any) -> Any:
+        return there_is(
+            executed_steps,
+            executed_steps.c.enrollment_id == enrollments.c.id,
+            executed_steps.c.step_id == node.id,
+            *more,
+        )
+
+    def _move(self, node: Node, target: str | None, *conditions: Any) -> Any:
+        values = (
+            {"step_id": target, "moved_at": NOW, "waiting_since": None, "waiting_for": "wake"}
+            if target
+            else ended("completed", "completed")
+        )
+        return update(enrollments).where(*self._standing(node), self._executed(node), *conditions).values(values)
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _email(self, connection: Connection, node: Node) -> list[Any]:
+        step = node.step
+        assert isinstance(step, EmailStep)
+        source = self.bundle.emails[step.email]
+        late = plus_seconds(enrollments.c.wake_at, literal(step.max_lateness.seconds)) < NOW
+        outcome = case((late, "late"), else_="queued")
+        rows = select(
+            enrollments.c.id,
+            literal(node.id),
+            enrollments.c.lead_id,
+            enrollments.c.sequence,
+            literal(step.email),
+            literal(source.topic),
+            literal(source.kind == "marketing"),
+            literal(self.version_id),
+            literal(step.priority if step.priority is not None else self.sequence.priority),
+            case((late, "skipped"), else_="queued"),
+            case((late, "too-late"), else_=None),
+            NOW,
+            enrollments.c.wake_at,
+            plus_seconds(enrollments.c.wake_at, literal(step.max_lateness.seconds)),
+            case((late, NOW), else_=None),
+        ).where(*self._standing(node), self._executed(node))
+        mine = and_(messages.c.enrollment_id == enrollments.c.id, messages.c.step_id == node.id)
+        message_id = value_of(messages, messages.c.id, mine)
+        waits = (
+            update(enrollments)
+            .where(*self._standing(node), self._executed(node), there_is(messages, mine))
+            .values(waiting_for="message", wake_at=None, waiting_since=None, moved_at=NOW, message_id=message_id)
+        )
+        return [
+            (None, self._record(connection, node, outcome, sa.null())),
+            (
+                "messages_queued",
+                work.insert_for(connection)(messages).from_select(_MESSAGE_COLUMNS, rows).on_conflict_do_nothing(),
+            ),
+            (None, waits),
+        ]
+
+    def _wait(self, connection: Connection, node: Node) -> list[Any]:
+        step = node.step
+        assert isinstance(step, WaitStep)
+        arriving = [*self._standing(node), enrollments.c.waiting_since.is_(None)]
+        ready = [enrollments.c.waiting_since.is_not(None)]
+        test = awaited(node)
+        if test is None:
+            length = step.wait if isinstance(step.wait, Duration) else Duration()
+            arm = (
+                update(enrollments)
+                .where(*arriving)
+                .values(
+                    waiting_since=enrollments.c.wake_at,
+                    wake_at=plus_seconds(enrollments.c.wake_at, literal(length.seconds)),
+                )
+            )
+            return [
+                (None, arm),
+                (None, self._record(connection, node, literal("waited"), sa.null(), *ready)),
+                ("waits_ended", self._move(node, node.next, *ready)),
+            ]
+        assert isinstance(step.wait, WaitUntil)
+        assert step.wait.timeout is not None
+        arm = (
+            update(enrollments)
+            .where(*arriving)
+            .values(
+                waiting_since=enrollments.c.wake_at,
+                waiting_for="event",
+                wake_at=plus_seconds(enrollments.c.wake_at, literal(step.wait.timeout.seconds)),
+            )
+        )
+        already = (
+            update(enrollments)
+            .where(
+                enrollments.c.version_id == self.version_id,
+                enrollments.c.step_id == node.id,
+                enrollments.c.status == "active",
+                enrollments.c.waiting_for == "event",
+                enrollments.c.wake_at > NOW,
+                enrollments.c.moved_at == NOW,
+                came(test, self.scope),
+            )
+            .values(wake_at=NOW)
+        )
+        outcome = case((came(test, self.scope), "event"), else_="timeout")
+        return [
+            (None, arm),
+            (None, already),
+            (None, self._record(connection, node, outcome, sa.null(), *ready)),
+            ("waits_ended", self._move(node, node.next, *ready)),
+        ]
+
+    def _branch(self, connection: Connection, node: Node) -> list[Any]:
+        statements: list[Any] = []
+        scope = self.scope.since(enrollments.c.entered_at)
+        for arm in node.arms:
+            holds = (
+                []
+                if arm.when is None
+                else [there_is(leads, leads.c.id == enrollments.c.lead_id, compile_condition(arm.when, scope))]
+            )
+            statements += [
+                (None, self._record(connection, node, literal("way"), literal(arm.name), *holds)),
+                ("branches_taken", self._move(node, arm.target)),
+            ]
+        return statements
+
+    def _audience(self, connection: Connection, node: Node) -> list[Any]:
+        step = node.step
+        assert isinstance(step, AudienceStep)
+        choice, name = ("add", step.audience.add) if step.audience.add else ("remove", step.audience.remove)
+        rows = select(
+            literal(name), enrollments.c.lead_id, literal(choice), enrollments.c.id, literal(node.id), NOW
+        ).where(*self._standing(node), self._executed(node))
+        choose = work.insert_for(connection)(audience_choices).from_select(
+            ["audience", "lead_id", "choice", "enrollment_id", "step_id", "chosen_at"], rows
+        )
+        choose = choose.on_conflict_do_update(
+            index_elements=["audience", "lead_id"],
+            set_={name: choose.excluded[name] for name in ("choice", "enrollment_id", "step_id", "chosen_at")},
+        )
+        return [
+            (None, self._record(connection, node, literal("passed"), literal(choice))),
+            ("audience_choices", choose),
+            (None, self._move(node, node.next)),
+        ]
+
+    def _task(self, connection: Connection, node: Node) -> list[Any]:
+        step = node.step
+        assert isinstance(step, TaskStep)
+        owners = self.bundle.lifecycle.sales.owners
+        owner = case(dict(enumerate(owners)), value=leads.c.id % len(owners), else_=owners[0])
+        rows = (
+            select(
+                literal("step"),
+                literal("lead:") + sa.cast(leads.c.id, sa.String),
+                leads.c.id,
+                leads.c.account_id,
+                literal("open"),
+                literal(step.task.title),
+                literal(f"{self.sequence.sequence}: {step.task.kind}"),
+                owner,
+                literal(step.task.note or None, sa.Text),
+                enrollments.c.id,
+                literal(node.id),
+                NOW,
+                plus_seconds(NOW, literal(step.task.due.seconds)),
+            )
+            .select_from(enrollments.join(leads, leads.c.id == enrollments.c.lead_id))
+            .where(*self._standing(node), self._executed(node))
+        )
+        ask = work.insert_for(connection)(sales_tasks).from_select(_TASK_COLUMNS, rows).on_conflict_do_nothing()
+        return [
+            (None, self._record(connection, node, literal("passed"), literal(step.task.kind))),
+            ("tasks_asked", ask),
+            (None, self._move(node, node.next)),
+        ]
+
+    def _update(self, connection: Connection, node: Node) -> list[Any]:
+        step = node.step
+        assert isinstance(step, UpdateStep)
+        standers = select(enrollments.c.lead_id).where(*self._standing(node), self._executed(node))
+        field, to = step.update.field, step.update.to
+        values: dict[str, Any] = {"updated_at": NOW}
+        if field in _LEAD_COLUMNS:
+            values[field] = None if to is None else str(to)
+        else:
+            values["attributes"] = json_with(leads.c.attributes, literal(field), literal(_json(to)))
+        return [
+            (None, self._record(connection, node, literal("passed"), literal(field))),
+            ("fields_updated", update(leads).where(leads.c.id.in_(standers)).values(values)),
+            # Fit rules and entries may ask for the field.
+            (None, work.mark_statement(connection, "score", standers)),
+            (None, self._move(node, node.next)),
+        ]
+
+    def _exit(self, connection: Connection, node: Node) -> list[Any]:
+        step = node.step
+        assert isinstance(step, ExitStep)
+        leave = (
+            update(enrollments).where(*self._standing(node), self._executed(node)).values(ended("exited", step.exit))
+        )
+        return [
+            (None, self._record(connection, node, literal("left"), literal(step.exit))),
+            (f"left:{step.exit}", leave),
+        ]
+
+
+def _json(value: Any) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
+def _add(counts: dict[str, int], key: str, rows: int) -> None:
+    counts[key] = counts.get(key, 0) + max(rows, 0)
+
+
+def occupied_places(connection: Connection, now: datetime) -> dict[int, set[str]]:
+    """Where somebody is due, by version and step, leaving out sequences on hold."""
+    on_hold = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
+    rows = connection.execute(
+        select(enrollments.c.version_id, enrollments.c.step_id)
+        .where(enrollments.c.status == "active", enrollments.c.wake_at <= now, enrollments.c.sequence.not_in(on_hold))
+        .distinct()
+    )
+    found: dict[int, set[str]] = {}
+    for version, step in rows:
+        found.setdefault(int(version), set()).add(str(step))
+    return found
+
+
+def go_on_after_messages(connection: Connection, now: datetime) -> int:
+    """Take on those whose message is settled: the next step counts from what really happened to it.
+
+    Accepted: from the provider's yes. Skipped, rejected or failed: from that verdict. Unknown: from the hand-over.
+    """
+    happened = func.coalesce(messages.c.handed_over_at, messages.c.settled_at)
+    base = case((messages.c.status.in_(("accepted", "unknown")), happened), else_=messages.c.settled_at)
+    settled = select(messages.c.id, base.label("base")).where(messages.c.settled_at.is_not(None)).subquery()
+    return connection.execute(
+        update(enrollments)
+        .where(
+            enrollments.c.status == "active",
+            enrollments.c.waiting_for == "message",
+            enrollments.c.message_id == settled.c.id,
+        )
+        .values(waiting_for="wake", wake_at=settled.c.base, message_id=None, moved_at=now)
+    ).rowcount
+
+
+def move_past_executed(connection: Connection, programs: dict[int, SequenceProgram], now: datetime) -> int:
+    """Step on from e-mail steps whose message is settled; the step has run, only the place is still the old one."""
+    moved = 0
+    for version, step in connection.execute(
+        select(enrollments.c.version_id, enrollments.c.step_id)
+        .where(
+            enrollments.c.status == "active",
+            enrollments.c.waiting_for == "wake",
+            enrollments.c.wake_at <= now,
+            there_is(
+                executed_steps,
+                executed_steps.c.enrollment_id == enrollments.c.id,
+                executed_steps.c.step_id == enrollments.c.step_id,
+            ),
+        )
+        .distinct()
+    ).all():
+        program = programs[int(version)]
+        node = program.by_id[str(step)]
+        values = {"step_id": node.next, "waiting_since": None} if node.next else ended("completed", "completed")
+        moved += connection.execute(
+            update(enrollments).where(*program._standing(node), program._executed(node)).values(values), {"now": now}
+        ).rowcount
+    return moved
+
+
+def versions_in_use(connection: Connection) -> dict[int, tuple[str, Any]]:
+    """Every sequence version that somebody is in: id to (key, body)."""
+    rows = connection.execute(
+        select(definition_versions.c.id, definition_versions.c.key, definition_versions.c.body).where(
+            definition_versions.c.id.in_(
+                select(enrollments.c.version_id).where(enrollments.c.status == "active").distinct()
+            )
+        )
+    )
+    return {int(row.id): (str(row.key), row.body) for row in rows}

@@ -1,0 +1,178 @@
+"""Audiences: who should be a member, what each platform has been told, and the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping, and_, case, func, literal, not_, or_, select, update
+
+from db import work
+from db.conditions import NOW, Scope, compile_condition
+from db.sales_tasks import has_open_task
+from db.subqueries import there_is
+from db.tables import audience_choices, audience_members, consent_states, leads, suppressions
+from nurture.definitions.audiences import Audience
+from nurture.definitions.bundle import Bundle
+
+PLATFORM: sa.BindParameter[str] = sa.bindparam("on_platform", type_=sa.String())
+
+
+class AudiencePlan:
+    """The statements that bring one audience's ledger to what the definitions ask for."""
+
+    def __init__(self, name: str, audience: Audience, bundle: Bundle) -> None:
+        self.name = name
+        self.audience = audience
+        wanted = _wanted(name, audience, bundle)
+        mine = and_(audience_members.c.platform == PLATFORM, audience_members.c.audience == name)
+        known = select(audience_members.c.lead_id).where(mine, audience_members.c.status.in_(("adding", "member")))
+        people = wanted.subquery()
+        self.add = select(PLATFORM, literal(name), people.c.id, literal("adding"), NOW).where(people.c.id.not_in(known))
+        self.never_told = (
+            update(audience_members)
+            .where(
+                mine,
+                audience_members.c.status == "adding",
+                audience_members.c.batch.is_(None),
+                audience_members.c.lead_id.not_in(wanted),
+            )
+            .values(status="removed", reason=_why(audience), changed_at=NOW)
+        )
+        self.remove = (
+            update(audience_members)
+            .where(mine, audience_members.c.status == "member", audience_members.c.lead_id.not_in(wanted))
+            .values(status="removing", reason=_why(audience), changed_at=NOW)
+        )
+
+    def plan(self, connection: Connection, platform: str, now: datetime) -> dict[str, int]:
+        """Write the wanted changes into the ledger; nothing is told yet."""
+        values = {"now": now, "on_platform": platform}
+        cancelled = connection.execute(self.never_told, values).rowcount
+        removing = connection.execute(self.remove, values).rowcount
+        insert = work.insert_for(connection)(audience_members).from_select(
+            ["platform", "audience", "lead_id", "status", "changed_at"], self.add
+        )
+        adding = connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["platform", "audience", "lead_id"],
+                set_={"status": "adding", "reason": None, "changed_at": insert.excluded.changed_at},
+                where=audience_members.c.status.in_(("removed", "removing")),
+            ),
+            values,
+        ).rowcount
+        return {"audience_adds": adding, "audience_removals": removing, "audience_cancelled": cancelled}
+
+
+def _wanted(name: str, audience: Audience, bundle: Bundle) -> Any:
+    """Who should be a member: by criteria or step, with consent for advertising, and never against suppression."""
+    choice = and_(audience_choices.c.audience == name, audience_choices.c.lead_id == leads.c.id)
+    added = there_is(audience_choices, choice, audience_choices.c.choice == "add")
+    removed = there_is(audience_choices, choice, audience_choices.c.choice == "remove")
+    ways: list[Any] = [added] if audience.by_steps else []
+    if audience.when is not None:
+        ways.append(compile_condition(audience.when, Scope(bundle.fields)))
+    conditions: list[Any] = [
+        or_(*ways) if ways else sa.false(),
+        not_(removed),
+        leads.c.email.is_not(None),
+        leads.c.merged_into_id.is_(None),
+    ]
+    # Also an exclusion is an upload of people, and needs their consent.
+    conditions += [_allowed(audience), not_(_suppressed())]
+    if audience.kind == "prospecting":
+        conditions += [leads.c.stage != "customer", not_(has_open_task(leads.c.id))]
+    return select(leads.c.id).where(*conditions)
+
+
+def _allowed(audience: Audience) -> Any:
+    return there_is(
+        consent_states,
+        consent_states.c.lead_id == leads.c.id,
+        consent_states.c.topic == audience.topic,
+        consent_states.c.status == "granted",
+        consent_states.c.basis != "none",
+    )
+
+
+def _suppressed() -> Any:
+    return there_is(
+        suppressions,
+        suppressions.c.email_hash == leads.c.email_hash,
+        suppressions.c.lifted_at.is_(None),
+        suppressions.c.scope == "all",
+    )
+
+
+def _why(audience: Audience) -> Any:
+    reasons: list[tuple[Any, str]] = [(_suppressed(), "suppressed"), (not_(_allowed(audience)), "no-consent")]
+    if audience.kind == "prospecting":
+        reasons += [(leads.c.stage == "customer", "customer"), (has_open_task(leads.c.id), "in-sales-hands")]
+    return (
+        select(case(*reasons, else_="criteria"))
+        .where(leads.c.id == audience_members.c.lead_id)
+        .correlate(audience_members)
+        .scalar_subquery()
+    )
+
+
+def claim_changes(
+    connection: Connection, platform: str, audience: str, status: str, batch: str, limit: int
+) -> list[RowMapping]:
+    """Take changes of one kind into an upload; what a dead worker left in hand is taken again, uploads may repeat."""
+    mine = [
+        audience_members.c.platform == platform,
+        audience_members.c.audience == audience,
+        audience_members.c.status == status,
+    ]
+    wanted = select(audience_members.c.lead_id).where(*mine).order_by(audience_members.c.lead_id).limit(limit)
+    if connection.dialect.name == "postgresql":
+        wanted = wanted.with_for_update(skip_locked=True)
+    connection.execute(
+        update(audience_members).where(*mine, audience_members.c.lead_id.in_(wanted)).values(batch=batch)
+    )
+    rows = (
+        select(audience_members.c.lead_id, audience_members.c.member_hash, leads.c.email)
+        .join(leads, leads.c.id == audience_members.c.lead_id)
+        .where(*mine, audience_members.c.batch == batch)
+        .order_by(audience_members.c.lead_id)
+    )
+    return list(connection.execute(rows).mappings())
+
+
+def give_hashes(connection: Connection, batch: str, hashes: Mapping[int, str]) -> None:
+    """Remember what the platform is about to be told, for a later removal needs the very same."""
+    if hashes:
+        connection.execute(
+            update(audience_members)
+            .where(audience_members.c.batch == batch, audience_members.c.lead_id == sa.bindparam("lead"))
+            .values(member_hash=sa.bindparam("hash")),
+            [{"lead": lead, "hash": value} for lead, value in hashes.items()],
+        )
+
+
+def told(connection: Connection, batch: str, now: datetime) -> int:
+    """The platform has taken an upload."""
+    after = case(
+        (audience_members.c.status == "adding", "member"),
+        (audience_members.c.status == "removing", "removed"),
+        else_=audience_members.c.status,
+    )
+    return connection.execute(
+        update(audience_members).where(audience_members.c.batch == batch).values(status=after, told_at=now, batch=None)
+    ).rowcount
+
+
+def counts(connection: Connection) -> list[dict[str, Any]]:
+    """Members by platform, audience and state."""
+    rows = connection.execute(
+        select(
+            audience_members.c.platform,
+            audience_members.c.audience,
+            audience_members.c.status,
+            func.count().label("members"),
+        ).group_by(audience_members.c.platform, audience_members.c.audience, audience_members.c.status)
+    )
+    return [dict(row._mapping) for row in rows]

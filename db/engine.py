@@ -1,0 +1,143 @@
+"""The connection to the database: SQLite (WAL, embedded default) or PostgreSQL, by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from nurture.errors import BadSetting, OutsideFailed, RipenError
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # A commit survives a power cut, not only a crash of the process.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+__all__ = ["Connection", "Database", "DatabaseFailed"]
+
+
+class Database:
+    """One database; hands out short transactions and keeps bound values out of error texts."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _create_engine(url)
+        self.dialect = self.engine.dialect.name
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; on SQLite it takes the write lock at once, so that it cannot fail half-way."""
+        with _without_personal_data(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with _without_personal_data(), self.engine.connect() as connection:
+            connection.execution_options(ripen_reads=True)
+            with connection.begin():
+                yield connection
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+    def __repr__(self) -> str:
+        return f"Database({self.engine.url.render_as_string(hide_password=True)})"
+
+
+def _create_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadSetting(
+            "database_url is not a database URL; write sqlite:///ripen.db or postgresql+psycopg://user@host/name"
+        ) from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.drivername != "postgresql+psycopg":
+        raise BadSetting(f"database_url names `{parsed.drivername}`; Ripen runs on sqlite and postgresql+psycopg")
+    return sa.create_engine(
+        parsed,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        json_serializer=_dump,
+        json_deserializer=_load,
+        execution_options={"preserve_rowcount": True},
+    )
+
+
+def _sqlite(url: sa.URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        folder = Path(url.database).absolute().parent
+        if not folder.is_dir():
+            raise BadSetting(f"the folder of the database, {folder}, does not exist")
+    engine = sa.create_engine(
+        url,
+        hide_parameters=True,
+        json_serializer=_dump,
+        json_deserializer=_load,
+        execution_options={"preserve_rowcount": True},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in _SQLITE_PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("ripen_reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _dump(value: Any) -> str:
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _load(value: str | bytes) -> Any:
+    import orjson
+
+    return orjson.loads(value)
+
+
+@contextmanager
+def _without_personal_data() -> Iterator[None]:
+    """PostgreSQL names the offending values in its DETAIL line; they must not reach a log or Prefect."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error, RipenError):
+            raise
+        original = error.orig
+        kind = type(original).__name__
+        diagnosis = getattr(original, "diag", None)
+        constraint = getattr(diagnosis, "constraint_name", None)
+        if isinstance(error, OperationalError):
+            primary = getattr(diagnosis, "message_primary", None) or str(original).splitlines()[0][:200]
+            raise DatabaseFailed(f"the database does not answer as it should: {kind}: {primary}") from None
+        text = f"{kind}" + (f" on {constraint}" if constraint else f": {str(original).splitlines()[0][:200]}")
+        raise DatabaseFailed(f"the database refused a statement: {text}") from None
+
+
+class DatabaseFailed(OutsideFailed):
+    """The database refused a statement or is out of reach."""

@@ -1,0 +1,260 @@
+"""Who enters a sequence, who leaves it, and whose awaited event came; looked at for leads that changed.
+
+Entry is on the edge: a mark remembers for whom the condition holds, and only those without a mark enter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Select, and_, delete, func, literal, not_, or_, select, update
+
+from db import work
+from db.conditions import NOW, Scope, compile_condition
+from db.sales_tasks import has_open_task
+from db.subqueries import there_is
+from db.tables import enrollments, entry_marks, leads, work_queue
+from db.types import plus_seconds
+from nurture.conditions import Condition, Did, EventTest
+from nurture.definitions.bundle import Bundle
+from nurture.definitions.program import Node
+from nurture.definitions.sequences import Sequence, WaitStep, WaitUntil
+
+BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
+VERSION: sa.BindParameter[int] = sa.bindparam("version", type_=sa.BigInteger())
+_ENTER = [
+    "sequence",
+    "lead_id",
+    "version_id",
+    "pinned",
+    "status",
+    "step_id",
+    "waiting_for",
+    "wake_at",
+    "entered_at",
+    "moved_at",
+]
+# The reason under which a lead that sales is working on leaves a sequence.
+IN_SALES_HANDS = "in-sales-hands"
+
+
+class EntryPlan:
+    """The statements of one sequence for the leads of a batch (or, for what time alone changes, for everybody)."""
+
+    def __init__(self, name: str, sequence: Sequence, bundle: Bundle) -> None:
+        self.name = name
+        self.sequence = sequence
+        self.scope = Scope(bundle.fields)
+        self.everybody = _Statements(self, select(leads.c.id).where(leads.c.merged_into_id.is_(None)), silent=None)
+        self.batch = _Statements(self, work.leads_of(BATCH, "entry"), silent=_SILENT)
+        self.leave = leave_statements(
+            name, sequence, self.scope, enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry"))
+        )
+
+    def enter(self, connection: Connection, batch: str | None, now: datetime, version: int) -> dict[str, int]:
+        """Take note of who fulfils the entry condition now, and enroll those for whom it has just become true."""
+        statements = self.everybody if batch is None else self.batch
+        values = {"now": now, "batch": batch, "version": version}
+        connection.execute(statements.fall, values)
+        edges = connection.execute(
+            work.insert_for(connection)(entry_marks)
+            .from_select(["sequence", "lead_id", "since"], statements.rise)
+            .on_conflict_do_nothing(),
+            values,
+        ).rowcount
+        if not edges:
+            return {"edges": 0, "entered": 0}
+        entered = connection.execute(
+            work.insert_for(connection)(enrollments).from_select(_ENTER, statements.enter).on_conflict_do_nothing(),
+            values,
+        ).rowcount
+        return {"edges": edges, "entered": entered}
+
+
+_SILENT = there_is(
+    work_queue,
+    work_queue.c.queue == "entry",
+    work_queue.c.batch == BATCH,
+    work_queue.c.silent.is_(True),
+    work_queue.c.lead_id == entry_marks.c.lead_id,
+)
+
+
+class _Statements:
+    """Fall, rise and enter for one choice of leads."""
+
+    def __init__(self, plan: EntryPlan, whom: Select[Any], silent: Any) -> None:
+        name, entry = plan.name, plan.sequence.entry
+        holds = select(leads.c.id).where(
+            leads.c.id.in_(whom), leads.c.merged_into_id.is_(None), compile_condition(entry.when, plan.scope)
+        )
+        self.fall = delete(entry_marks).where(
+            entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), entry_marks.c.lead_id.not_in(holds)
+        )
+        people = holds.subquery()
+        # SQLite reads ON CONFLICT as a join unless the SELECT before it ends in a WHERE.
+        self.rise = select(literal(name), people.c.id, NOW).where(people.c.id.is_not(None))
+        edge = [entry_marks.c.sequence == name, entry_marks.c.since == NOW, entry_marks.c.lead_id.in_(whom)]
+        if silent is not None:
+            edge.append(not_(silent))
+        self.enter = _enter(name, plan.sequence, edge)
+
+
+def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
+    earlier = enrollments.alias()
+    before = and_(earlier.c.sequence == name, earlier.c.lead_id == entry_marks.c.lead_id)
+    if sequence.entry.reentry.after is None:
+        blocked: Any = there_is(earlier, before)
+    else:
+        pause = literal(sequence.entry.reentry.after.seconds)
+        blocked = there_is(
+            earlier, before, or_(earlier.c.ended_at.is_(None), plus_seconds(earlier.c.ended_at, pause) > NOW)
+        )
+    return select(
+        literal(name),
+        entry_marks.c.lead_id,
+        VERSION,
+        literal(False),
+        literal("active"),
+        literal(sequence.steps[0].id),
+        literal("wake"),
+        NOW,
+        NOW,
+        NOW,
+    ).where(*edge, not_(blocked), not_(has_open_task(entry_marks.c.lead_id)))
+
+
+def mark_without_entering(connection: Connection, plan: EntryPlan, now: datetime) -> int:
+    """On publish: those who fulfil the condition already do not enter; only later edges do."""
+    return connection.execute(
+        work.insert_for(connection)(entry_marks)
+        .from_select(["sequence", "lead_id", "since"], plan.everybody.rise)
+        .on_conflict_do_nothing(),
+        {"now": now},
+    ).rowcount
+
+
+def forget_marks(connection: Connection, sequence: str) -> None:
+    """On publish of a changed entry condition: take the marks anew."""
+    connection.execute(delete(entry_marks).where(entry_marks.c.sequence == sequence))
+
+
+def leave_statements(name: str, sequence: Sequence, scope: Scope, whom: Any) -> list[tuple[str, Any]]:
+    """Goal first, then exits in their order, then sales; each ends the enrollments for which it holds."""
+    mine = [enrollments.c.sequence == name, enrollments.c.status == "active", whom]
+    scope = scope.since(enrollments.c.entered_at)
+
+    def end(status: str, reason: str, condition: Any) -> Any:
+        return update(enrollments).where(*mine, condition).values(ended(status, reason))
+
+    def of(condition: Condition) -> Any:
+        return there_is(leads, leads.c.id == enrollments.c.lead_id, compile_condition(since_entry(condition), scope))
+
+    statements = []
+    if sequence.goal is not None:
+        statements.append(("goal", end("goal", "goal", of(sequence.goal))))
+    statements += [(each.reason, end("exited", each.reason, of(each.when))) for each in sequence.exits]
+    statements.append((IN_SALES_HANDS, end("exited", IN_SALES_HANDS, has_open_task(enrollments.c.lead_id))))
+    return statements
+
+
+def ended(status: str, reason: Any) -> dict[str, Any]:
+    """The columns of an enrollment that is over."""
+    return {
+        "status": status,
+        "reason": reason,
+        "waiting_for": None,
+        "wake_at": None,
+        "waiting_since": None,
+        "message_id": None,
+        "moved_at": NOW,
+        "ended_at": NOW,
+    }
+
+
+def since_entry(condition: Condition) -> Condition:
+    """In goals and exits an event counts from the entry on, unless a period is given: an old reply ends nothing."""
+    match condition:
+        case Did() if condition.did.within is None and not condition.did.since_entry:
+            return condition.model_copy(update={"did": condition.did.model_copy(update={"since_entry": True})})
+    updates: dict[str, Any] = {}
+    for part in ("all", "any"):
+        if hasattr(condition, part):
+            updates[part] = [since_entry(each) for each in getattr(condition, part)]
+    if hasattr(condition, "not_"):
+        updates["not_"] = since_entry(condition.not_)
+    return condition.model_copy(update=updates) if updates else condition
+
+
+def awaited_statement(version_id: int, node: Node, scope: Scope) -> Any:
+    """Wake those of a batch whose awaited event has come; the advance then takes it from there."""
+    test = awaited(node)
+    assert test is not None
+    return (
+        update(enrollments)
+        .where(
+            enrollments.c.version_id == version_id,
+            enrollments.c.step_id == node.id,
+            enrollments.c.status == "active",
+            enrollments.c.waiting_for == "event",
+            enrollments.c.wake_at > NOW,
+            enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry")),
+            came(test, scope),
+        )
+        .values(wake_at=NOW)
+    )
+
+
+def awaited(node: Node) -> EventTest | None:
+    """The event that a wait step waits for, if it does."""
+    step = node.step
+    return step.wait.until if isinstance(step, WaitStep) and isinstance(step.wait, WaitUntil) else None
+
+
+def came(test: EventTest, scope: Scope) -> Any:
+    """A SQL expression: the awaited event has come since the wait began."""
+    narrowed = test.model_copy(update={"since_entry": True})
+    scope = scope.since(enrollments.c.waiting_since)
+    return there_is(leads, leads.c.id == enrollments.c.lead_id, compile_condition(Did(did=narrowed), scope))
+
+
+def stop_all(connection: Connection, sequence: str, reason: str, now: datetime) -> int:
+    """Everybody leaves, with that reason."""
+    return connection.execute(
+        update(enrollments)
+        .where(enrollments.c.sequence == sequence, enrollments.c.status == "active")
+        .values(ended("exited", reason)),
+        {"now": now},
+    ).rowcount
+
+
+def counts_by_sequence(connection: Connection) -> Mapping[str, dict[str, int]]:
+    """How many enrollments each sequence has, by state."""
+    found: dict[str, dict[str, int]] = {}
+    rows = connection.execute(
+        select(enrollments.c.sequence, enrollments.c.status, func.count()).group_by(
+            enrollments.c.sequence, enrollments.c.status
+        )
+    )
+    for sequence, status, count in rows:
+        found.setdefault(str(sequence), {})[str(status)] = int(count)
+    return found
+
+
+__all__ = [
+    "IN_SALES_HANDS",
+    "EntryPlan",
+    "awaited",
+    "awaited_statement",
+    "came",
+    "counts_by_sequence",
+    "ended",
+    "forget_marks",
+    "leave_statements",
+    "mark_without_entering",
+    "since_entry",
+    "stop_all",
+]

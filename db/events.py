@@ -1,0 +1,82 @@
+"""Events: immutable facts, each once; anonymous ones find their lead when an identifier links them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select, update
+
+from db.batches import add_rows, ids, listed
+from db.tables import events, identities, leads, messages
+
+# Facts that forbid sending; their effect is written in the transaction that stores them.
+STOPPING = ("email.unsubscribed", "email.complained", "email.bounced")
+
+
+def known(connection: Connection, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of the keys, source and its event id, that are stored."""
+    if not keys:
+        return set()
+    asked = listed(connection, "asked", keys, events.c.source, events.c.source_event_id)
+    rows = select(events.c.source, events.c.source_event_id).join(
+        asked, (events.c.source == asked.c.source) & (events.c.source_event_id == asked.c.source_event_id)
+    )
+    return {(source, event_id) for source, event_id in connection.execute(rows)}
+
+
+def add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Store events; one that another transaction has stored in between stays as it is."""
+    add_rows(connection, events, rows, skip_known=True)
+
+
+def answered(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """The ids of the messages with these keys; a mail carries its own as `X-Ripen-Message`."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    asked = listed(connection, "asked", [[key] for key in wanted], messages.c.key)
+    rows = connection.execute(select(messages.c.key, messages.c.id).join(asked, asked.c.key == messages.c.key))
+    return {str(key): int(id_) for key, id_ in rows}
+
+
+def attach(connection: Connection, identity_ids: Iterable[int]) -> int:
+    """Give the activity of identities that have found their lead to that lead; returns how many events."""
+    wanted = sorted(set(identity_ids))
+    if not wanted:
+        return 0
+    asked = ids(connection, "asked", wanted)
+    owner = select(identities.c.lead_id).where(identities.c.id == events.c.identity_id).scalar_subquery()
+    return connection.execute(
+        update(events)
+        .where(events.c.identity_id.in_(select(asked.c.id)), events.c.lead_id.is_(None))
+        .values(lead_id=owner)
+    ).rowcount
+
+
+def stopping(connection: Connection, lead_ids: Iterable[int]) -> list[RowMapping]:
+    """The unsubscribes, complaints and bounces of some leads."""
+    wanted = sorted(set(lead_ids))
+    if not wanted:
+        return []
+    asked = ids(connection, "asked", wanted)
+    rows = select(
+        events.c.lead_id,
+        events.c.type,
+        events.c.source,
+        events.c.source_event_id,
+        events.c.occurred_at,
+        events.c.properties,
+    ).join(asked, asked.c.id == events.c.lead_id)
+    return list(connection.execute(rows.where(events.c.type.in_(STOPPING))).mappings())
+
+
+def first_seen(connection: Connection, lead_ids: Iterable[int]) -> None:
+    """Let no lead be younger than its first event."""
+    wanted = sorted(set(lead_ids))
+    if wanted:
+        asked = ids(connection, "asked", wanted)
+        first = select(func.min(events.c.occurred_at)).where(events.c.lead_id == leads.c.id).scalar_subquery()
+        connection.execute(
+            update(leads).where(leads.c.id.in_(select(asked.c.id)), leads.c.created_at > first).values(created_at=first)
+        )

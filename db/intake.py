@@ -1,0 +1,351 @@
+"""Intake: one batch of records into leads, events, consents and dead letters, in the caller's transaction.
+
+The number of statements does not depend on the number of records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from db import accounts, dead_letters, events, identities, leads, work
+from db.batches import ids, next_ids, one_intake_at_a_time
+from db.leads import Draft
+from db.stops import Stops
+from db.tables import identities as identity_table
+from db.tables import leads as lead_table
+from nurture import normalise
+from nurture.definitions.catalogue import Catalogue
+from nurture.keys import email_hash, event_tiebreak
+from nurture.matching import Matcher
+from nurture.problems import did_you_mean
+from nurture.records import ANONYMOUS, EMAIL, EventRecord, Identity, LeadRecord, Record, Refused
+
+FUTURE_ALLOWED = timedelta(minutes=5)
+# The property by which an event names the message that it answers, as the header `X-Ripen-Message` of the mail does.
+MESSAGE_KEY = "message_key"
+
+
+@dataclass(slots=True)
+class IntakeCounts:
+    """What a batch did. `duplicates` are events that were known, `leads_unchanged` records that said nothing new."""
+
+    records: int = 0
+    leads_created: int = 0
+    leads_updated: int = 0
+    leads_unchanged: int = 0
+    events_created: int = 0
+    duplicates: int = 0
+    attached: int = 0
+    consents_changed: int = 0
+    suppressed: int = 0
+    conflicts: int = 0
+    refused: int = 0
+    refusals: list[Refused] = field(default_factory=list)
+
+    def as_counts(self) -> dict[str, int]:
+        """The numbers alone."""
+        names = [name for name in self.__slots__ if name != "refusals"]
+        return {name: int(getattr(self, name)) for name in names}
+
+
+def store(
+    connection: Connection,
+    records: Sequence[Record],
+    *,
+    source: str,
+    now: datetime,
+    silent: bool,
+    catalogue: Catalogue,
+    secret: bytes,
+    context: Mapping[str, Any] | None = None,
+    keep_refused: bool = True,
+) -> IntakeCounts:
+    """Store a batch of a few thousand records and return what came of each.
+
+    `silent` marks history that enrolls nobody and opens no task; `context` goes with the dead letters of the batch, so
+    that they can be read again. Records that cannot be used never stop the others.
+    """
+    batch = _Batch(connection, source, now, silent, catalogue, secret)
+    batch.sort_out(records)
+    if batch.leads or batch.events:
+        one_intake_at_a_time(connection)
+        batch.recognise()
+        batch.write_people()
+        batch.write_events()
+        batch.write_consents()
+        batch.queue()
+    if keep_refused:
+        dead_letters.keep(connection, batch.counts.refusals, source, now, {"silent": silent, **(context or {})})
+    batch.counts.refused = len(batch.counts.refusals)
+    return batch.counts
+
+
+class _Batch:
+    """A batch on its way into the database; the methods are called in the order in which they stand."""
+
+    def __init__(
+        self, connection: Connection, source: str, now: datetime, silent: bool, catalogue: Catalogue, secret: bytes
+    ) -> None:
+        self.connection = connection
+        self.source = source
+        self.now = now
+        self.silent = silent
+        self.catalogue = catalogue
+        self.secret = secret
+        self.counts = IntakeCounts()
+        self.leads: list[tuple[LeadRecord, int]] = []  # with their lead
+        self.events: list[tuple[EventRecord, int | None]] = []  # with their lead, if any
+        self.usable: list[LeadRecord | EventRecord] = []
+        self.identity_ids: dict[Identity, int] = {}
+        self.new_leads: set[int] = set()
+        self.newly_linked: set[int] = set()  # leads that a new identifier was linked to
+        self.attached_to: set[int] = set()
+        self.gained_address: set[int] = set()
+        self.touched: set[int] = set()
+        self.drafts: dict[int, Draft] = {}
+
+    def sort_out(self, records: Sequence[Record]) -> None:
+        """Set aside what cannot be used: unknown types, the future, records about nobody."""
+        known = {*self.catalogue.events, *self.catalogue.derived}
+        latest = self.now + FUTURE_ALLOWED
+        self.counts.records = len(records)
+        for record in records:
+            refused = self._refusal(record, known, latest)
+            if refused is not None:
+                self.counts.refusals.append(refused)
+            elif isinstance(record, LeadRecord):
+                self.usable.append(record)
+                self.leads.append((record, 0))
+            elif isinstance(record, EventRecord):
+                self.usable.append(record)
+                self.events.append((record, None))
+
+    def _refusal(self, record: Record, known: set[str], latest: datetime) -> Refused | None:
+        if isinstance(record, Refused):
+            return record
+        kind = "lead" if isinstance(record, LeadRecord) else "event"
+        if not record.identities and (kind == "lead" or record.lead_id is None):  # type: ignore[union-attr]
+            message = "no e-mail address, phone number or other identifier: nobody can be recognised"
+            return Refused("lead" if kind == "lead" else "event", "no-identifier", message, record.origin)
+        if isinstance(record, LeadRecord):
+            return None
+        if record.type not in known:
+            hint = did_you_mean(record.type, known)
+            message = f"`{record.type}` is no event type of events.yaml" + (f" ({hint})" if hint else "")
+            return Refused("event", "unknown-event-type", message, record.origin)
+        if record.occurred_at > latest:
+            message = f"it happens in the future, at {record.occurred_at.isoformat()}; a run after that takes it in"
+            return Refused("event", dead_letters.FUTURE, message, record.origin, record.occurred_at, record)
+        return None
+
+    def recognise(self) -> None:
+        """Find or number the lead of each record, and store which identifiers are whose."""
+        wanted = dict.fromkeys(each for record in self.usable for each in record.identities)
+        known = identities.find(self.connection, wanted)
+        with_own_address = [record for record in self.usable if any(each.kind == EMAIL for each in record.identities)]
+        doubtful = [
+            known[each].lead_id
+            for record in with_own_address
+            for each in record.identities
+            if each.kind != EMAIL and each in known
+        ]
+        matcher = Matcher(
+            {identity: found.lead_id for identity, found in known.items()},
+            identities.with_email(self.connection, [lead for lead in doubtful if lead is not None]),
+        )
+        found = self._match(matcher)
+        self.counts.conflicts = matcher.conflicts
+        numbers = next_ids(self.connection, lead_table, matcher.new_leads) if matcher.new_leads else []
+        self.new_leads = set(numbers)
+        self.leads = [(record, _real(lead, numbers) or 0) for record, lead in found if isinstance(record, LeadRecord)]
+        self.events = [(record, _real(lead, numbers)) for record, lead in found if isinstance(record, EventRecord)]
+        self.identity_ids = {identity: each.id for identity, each in known.items()}
+        self._remember(matcher, known, numbers)
+
+    def _match(self, matcher: Matcher) -> list[tuple[LeadRecord | EventRecord, int | None]]:
+        given = [
+            record.lead_id for record in self.usable if isinstance(record, EventRecord) and record.lead_id is not None
+        ]
+        today = identities.survivors(self.connection, given)
+        found: list[tuple[LeadRecord | EventRecord, int | None]] = []
+        for record in self.usable:
+            lead = None
+            if isinstance(record, EventRecord) and record.lead_id is not None:
+                lead = today.get(record.lead_id)
+                if lead is None:
+                    message = "no lead has the id that the event names"
+                    self.counts.refusals.append(Refused("event", "unknown-lead", message, record.origin))
+                    continue
+            found.append((record, matcher.lead_of(record.identities, lead)))
+        # An anonymous event may come before the one that says who it was.
+        return [(record, matcher.owner_of(record.identities) if lead is None else lead) for record, lead in found]
+
+    def _remember(self, matcher: Matcher, known: Mapping[Identity, identities.Known], numbers: list[int]) -> None:
+        """Number the new identities and see which known ones have found their lead; written by `write_people`."""
+        fresh = [identity for identity in matcher.owners if identity not in known]
+        self.fresh: list[tuple[int, Identity, int | None]] = []
+        free = next_ids(self.connection, identity_table, len(fresh)) if fresh else []
+        for id_, identity in zip(free, fresh, strict=True):
+            owner = _real(matcher.owners[identity], numbers)
+            self.fresh.append((id_, identity, owner))
+            self.identity_ids[identity] = id_
+            if owner is not None and owner not in self.new_leads:
+                self.newly_linked.add(owner)
+        self.found_lead: dict[int, int] = {}
+        for identity, each in known.items():
+            owner = _real(matcher.owners[identity], numbers)
+            if each.lead_id is None and owner is not None:
+                self.found_lead[each.id] = owner
+
+    def write_people(self) -> None:
+        """Store leads, accounts and identities; give anonymous activity to those who have been recognised."""
+        with_record = {lead for _, lead in self.leads}
+        stored = leads.drafts(self.connection, (with_record | self.newly_linked) - self.new_leads)
+        self.drafts = stored
+        had_address = {lead for lead, draft in stored.items() if draft.email_hash}
+        self._learn()
+        changed = {lead: draft for lead, draft in self.drafts.items() if draft.changed and lead not in self.new_leads}
+        made = {lead: draft for lead, draft in self.drafts.items() if lead in self.new_leads}
+        self._complete({**changed, **made})
+        leads.add(self.connection, made)
+        identities.add(self.connection, self.fresh, self.now)
+        identities.link(self.connection, self.found_lead)
+        leads.lock(
+            self.connection, {*changed, *self.found_lead.values(), *self._stopped_or_consenting()} - self.new_leads
+        )
+        leads.change(self.connection, changed)
+        if self.found_lead:
+            self.counts.attached = events.attach(self.connection, self.found_lead)
+            self.attached_to = set(self.found_lead.values())
+        self.gained_address = {lead for lead, draft in changed.items() if draft.email_hash} - had_address
+        self.counts.leads_created, self.counts.leads_updated = len(made), len(changed)
+        self.touched |= {*changed, *made, *self.attached_to}
+
+    def _learn(self) -> None:
+        for record, lead in self.leads:
+            as_of = record.as_of or self.now
+            draft = self._draft(lead, record.created_at or as_of, as_of)
+            before, draft.changed = draft.changed, False
+            draft.learn(record.fields.items(), as_of)
+            draft.learn_attributes(record.attributes.items(), as_of)
+            if record.created_at is not None and record.created_at < draft.created_at:
+                draft.created_at, draft.changed = record.created_at, True
+            if draft.changed:
+                draft.as_of = max(draft.as_of, as_of)
+            elif lead not in self.new_leads or before:
+                self.counts.leads_unchanged += 1
+            draft.changed = draft.changed or before
+        for event, owner in self.events:
+            if owner is not None and (owner in self.new_leads or owner in self.newly_linked):
+                draft = self._draft(owner, event.occurred_at, event.occurred_at)
+                draft.learn(event.contact.items(), event.occurred_at, only_gaps=True)
+                if owner in self.new_leads:
+                    draft.learn((("source", event.source),), event.occurred_at)
+                    draft.created_at = min(draft.created_at, event.occurred_at)
+
+    def _draft(self, lead: int, created_at: datetime, as_of: datetime) -> Draft:
+        if lead not in self.drafts:
+            self.drafts[lead] = Draft({}, {}, created_at, as_of)
+        return self.drafts[lead]
+
+    def _complete(self, written: Mapping[int, Draft]) -> None:
+        """Work out what follows from a profile: the hash of its address, and its account."""
+        keys: dict[str, str] = {}
+        for draft in written.values():
+            address = draft.values.get("email")
+            draft.email_hash = email_hash(self.secret, normalise.email(address).identity) if address else None
+            key = normalise.company_key(draft.values.get("company") or "")
+            if key:
+                keys.setdefault(key, draft.values["company"])
+        found = accounts.find_or_create(self.connection, keys, self.now)
+        for draft in written.values():
+            draft.account_id = found.get(normalise.company_key(draft.values.get("company") or ""))
+
+    def _stopped_or_consenting(self) -> set[int]:
+        """Leads whose sending may be forbidden by this batch; who is about to send locks them too."""
+        stopped = {lead for event, lead in self.events if lead is not None and event.type in events.STOPPING}
+        return stopped | {lead for record, lead in self.leads if record.consents}
+
+    def write_events(self) -> None:
+        """Store the events that are new."""
+        first: dict[tuple[str, str], tuple[EventRecord, int | None]] = {}
+        for event, lead in self.events:
+            first.setdefault((event.source, event.source_event_id), (event, lead))
+        known = events.known(self.connection, list(first))
+        self.new_events = [each for key, each in first.items() if key not in known]
+        self.answered = events.answered(self.connection, _message_keys(event for event, _ in self.new_events))
+        events.add(self.connection, [self._event_row(event, lead) for event, lead in self.new_events])
+        self.counts.events_created = len(self.new_events)
+        self.counts.duplicates = len(self.events) - len(self.new_events)
+        active = {lead for _, lead in self.new_events if lead is not None}
+        events.first_seen(self.connection, (active | self.attached_to) - self.new_leads)
+        self.touched |= active
+
+    def _event_row(self, event: EventRecord, lead: int | None) -> dict[str, Any]:
+        anonymous = next((each for each in event.identities if each.kind == ANONYMOUS), None)
+        return {
+            "source": event.source,
+            "source_event_id": event.source_event_id,
+            "lead_id": lead,
+            "identity_id": self.identity_ids[anonymous] if anonymous else None,
+            "type": event.type,
+            "occurred_at": event.occurred_at,
+            "received_at": self.now,
+            "tiebreak": event_tiebreak(event.source, event.source_event_id),
+            "properties": dict(event.properties),
+            "machine": event.machine,
+            "silent": self.silent,
+            "message_id": event.message_id or self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))),
+        }
+
+    def queue(self) -> None:
+        """Let the next rescore look at everybody of whom something new is known."""
+        if self.touched:
+            who = ids(self.connection, "asked", sorted(self.touched))
+            work.mark(self.connection, "score", select(who.c.id), self.now, silent=self.silent)
+
+    def write_consents(self) -> None:
+        """Write consents, and what unsubscribes, complaints and hard bounces forbid, in the transaction of the fact."""
+        stops = Stops(self.catalogue, self.secret, self.source, self.now)
+        for record, lead in self.leads:
+            stops.add_consents(lead, record.consents)
+        for event, owner in self.new_events:
+            if owner is not None and event.type in events.STOPPING:
+                stops.add_fact(
+                    owner,
+                    event.type,
+                    event.source,
+                    event.source_event_id,
+                    event.occurred_at,
+                    event.properties,
+                    event.contact.get("email"),
+                )
+        # Facts from before the lead was recognised, or before it had an address that could be suppressed.
+        for row in events.stopping(self.connection, self.gained_address | self.attached_to):
+            stops.add_fact(
+                row["lead_id"],
+                row["type"],
+                row["source"],
+                row["source_event_id"],
+                row["occurred_at"],
+                row["properties"],
+                None,
+            )
+        changed, self.counts.suppressed = stops.write(self.connection)
+        self.counts.consents_changed = len(changed)
+        self.touched |= changed
+
+
+def _message_keys(records: Iterable[EventRecord]) -> list[str]:
+    """The messages that some events answer, by their key."""
+    return [str(each.properties[MESSAGE_KEY]) for each in records if each.properties.get(MESSAGE_KEY)]
+
+
+def _real(lead: int | None, numbers: Sequence[int]) -> int | None:
+    """The id of a lead that the matcher has numbered below zero."""
+    return lead if lead is None or lead > 0 else numbers[-lead - 1]

@@ -1,0 +1,456 @@
+"""The message ledger: every message is a row before anything is handed over.
+
+queued -> claimed -> handing_over -> accepted | rejected | failed | unknown, or skipped with its reason before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, RowMapping, and_, case, func, literal, or_, select, update
+
+from db.conditions import NOW
+from db.entries import IN_SALES_HANDS
+from db.sales_tasks import has_open_task
+from db.subqueries import there_is
+from db.tables import (
+    accounts,
+    consent_states,
+    enrollments,
+    leads,
+    messages,
+    sequence_states,
+    suppressions,
+    transports,
+)
+from db.types import database_clock, plus_seconds
+from db.work import insert_for
+
+# Temporary refusals are tried again after so long, and given up after three days.
+RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
+STATUSES = ("queued", "claimed", "handing_over", "accepted", "rejected", "failed", "unknown", "skipped")
+GIVE_UP_AFTER = timedelta(hours=72)
+OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
+
+
+def refusal() -> Any:
+    """Why a message must not be sent now, or NULL; the same expression at planning and at the hand-over."""
+    suppressed = there_is(
+        suppressions,
+        suppressions.c.email_hash == leads.c.email_hash,
+        suppressions.c.lifted_at.is_(None),
+        or_(suppressions.c.scope == "all", suppressions.c.scope == literal("topic:") + messages.c.topic),
+    )
+    consent = and_(consent_states.c.lead_id == leads.c.id, consent_states.c.topic == messages.c.topic)
+    withdrawn = there_is(consent_states, consent, consent_states.c.status == "withdrawn")
+    granted = there_is(consent_states, consent, consent_states.c.status == "granted", consent_states.c.basis != "none")
+    ended = there_is(enrollments, enrollments.c.id == messages.c.enrollment_id, enrollments.c.status != "active")
+    stopped = there_is(
+        sequence_states, sequence_states.c.sequence == messages.c.sequence, sequence_states.c.state == "stop"
+    )
+    reason = case(
+        (leads.c.email.is_(None), "no-address"),
+        (leads.c.merged_into_id.is_not(None), "merged"),
+        (suppressed, "suppressed"),
+        (and_(messages.c.marketing, withdrawn), "unsubscribed"),
+        (and_(messages.c.marketing, sa.not_(granted)), "no-consent"),
+        (and_(messages.c.marketing, leads.c.stage == "customer"), "customer"),
+        (and_(messages.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
+        (ended, "left-sequence"),
+        (stopped, "sequence-stopped"),
+        (messages.c.expires_at < NOW, "too-late"),
+        else_=None,
+    )
+    return select(reason).where(leads.c.id == messages.c.lead_id).correlate(messages).scalar_subquery()
+
+
+def recover(connection: Connection, now: datetime) -> dict[str, int]:
+    """Take over what dead workers left: claims go back to the queue, hand-overs become unknown and are never resent."""
+    expired = messages.c.lease_until < database_clock()
+    requeued = connection.execute(
+        update(messages)
+        .where(messages.c.status == "claimed", expired)
+        .values(status="queued", owner=None, lease_until=None)
+    ).rowcount
+    unknown = connection.execute(
+        update(messages)
+        .where(messages.c.status == "handing_over", expired)
+        .values(
+            status="unknown",
+            reason="reply-lost",
+            detail="the worker died during the hand-over",
+            settled_at=now,
+            owner=None,
+            lease_until=None,
+        )
+    ).rowcount
+    return {"messages_requeued": requeued, "messages_unknown": unknown}
+
+
+def _ready() -> Any:
+    return and_(messages.c.status == "queued", or_(messages.c.not_before.is_(None), messages.c.not_before <= NOW))
+
+
+def skip_refused(connection: Connection, now: datetime) -> int:
+    """Settle every ready message that must not be sent, with its reason."""
+    return connection.execute(_SKIP_REFUSED, {"now": now}).rowcount
+
+
+def _skip_statement() -> Any:
+    return (
+        update(messages)
+        .where(_ready(), refusal().is_not(None))
+        .values(status="skipped", reason=refusal(), settled_at=NOW)
+    )
+
+
+_SKIP_REFUSED = _skip_statement()
+
+
+def zones_of_ready(
+    connection: Connection, version_ids: Sequence[int], now: datetime
+) -> list[tuple[str | None, str | None]]:
+    """The (time zone, country) pairs of the people with ready messages in these sequence versions."""
+    rows = connection.execute(
+        select(leads.c.time_zone, leads.c.country)
+        .join(messages, messages.c.lead_id == leads.c.id)
+        .where(_ready(), messages.c.version_id.in_(version_ids))
+        .distinct(),
+        {"now": now},
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def hold_until_open(
+    connection: Connection,
+    version_ids: Sequence[int],
+    opens: Mapping[tuple[str | None, str | None], datetime],
+    now: datetime,
+) -> int:
+    """Hold ready messages whose local window is closed until it opens; `opens` has only the closed zones."""
+    if not opens:
+        return 0
+    rows = [(zone or "", country or "", instant) for (zone, country), instant in opens.items()]
+    table = (
+        sa.values(
+            sa.column("zone", sa.String),
+            sa.column("country", sa.String),
+            sa.column("opens", messages.c.not_before.type),
+            name="opening_rows",
+        )
+        .data(rows)
+        .cte("openings", nesting=True)
+    )
+    opening = (
+        select(table.c.opens)
+        .select_from(
+            leads.join(
+                table,
+                and_(
+                    func.coalesce(leads.c.time_zone, "") == table.c.zone,
+                    func.coalesce(leads.c.country, "") == table.c.country,
+                ),
+            )
+        )
+        .where(leads.c.id == messages.c.lead_id)
+        .correlate(messages)
+        .scalar_subquery()
+    )
+    return connection.execute(
+        update(messages)
+        .where(_ready(), messages.c.version_id.in_(version_ids), opening.is_not(None))
+        .values(not_before=opening, reason="quiet-hours"),
+        {"now": now},
+    ).rowcount
+
+
+def claim(connection: Connection, owner: str, now: datetime, limit: int, lease: timedelta) -> list[dict[str, Any]]:
+    """Take ready messages for one worker, most urgent first, with all that rendering needs."""
+    on_hold = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
+    wanted = (
+        select(messages.c.id)
+        .where(_ready(), messages.c.sequence.not_in(on_hold))
+        .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
+        .limit(limit)
+    )
+    if connection.dialect.name == "postgresql":
+        wanted = wanted.with_for_update(skip_locked=True)
+    lease_until = plus_seconds(database_clock(), literal(lease.total_seconds()))
+    claimed = connection.execute(
+        update(messages)
+        .where(messages.c.id.in_(wanted))
+        .values(status="claimed", owner=owner, lease_until=lease_until, reason=None),
+        {"now": now},
+    ).rowcount
+    return _claimed(connection, owner) if claimed else []
+
+
+# What an e-mail may know of its reader.
+_READER = (
+    leads.c.email.label("address"),
+    leads.c.first_name,
+    leads.c.last_name,
+    leads.c.name,
+    leads.c.company,
+    leads.c.country,
+    leads.c.city,
+    leads.c.job_title,
+    leads.c.language,
+    leads.c.attributes,
+    accounts.c.name.label("account_name"),
+)
+
+
+def _claimed(connection: Connection, owner: str) -> list[dict[str, Any]]:
+    query = (
+        select(messages, *_READER)
+        .join(leads, leads.c.id == messages.c.lead_id)
+        .outerjoin(accounts, accounts.c.id == leads.c.account_id)
+        .where(messages.c.owner == OWNER, messages.c.status == "claimed")
+        .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
+    )
+    return [dict(row) for row in connection.execute(query, {"owner": owner}).mappings()]
+
+
+def reader(connection: Connection, lead_id: int) -> dict[str, Any]:
+    """One lead as an e-mail would know it, for a preview."""
+    query = select(*_READER).select_from(leads.outerjoin(accounts, accounts.c.id == leads.c.account_id))
+    return dict(connection.execute(query.where(leads.c.id == lead_id)).mappings().one())
+
+
+def give_keys(connection: Connection, keys: Mapping[int, str]) -> None:
+    """Store the opaque keys of claimed messages."""
+    if keys:
+        connection.execute(
+            update(messages).where(messages.c.id == sa.bindparam("message")).values(key=sa.bindparam("new_key")),
+            [{"message": message, "new_key": key} for message, key in keys.items()],
+        )
+
+
+def hand_over(
+    connection: Connection,
+    message_id: int,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    *,
+    transport: str,
+    subject: str,
+    locale: str | None,
+) -> str | None:
+    """The point of no return: check everything once more under lock, then set `handing_over`; returns the refusal.
+
+    The lead's row is locked first, and every transaction that suppresses locks it too, so that an unsubscribe commits
+    either before this check or after the hand-over began. Without `owner` still being us nothing is sent.
+    """
+    lead = select(leads.c.id).where(
+        leads.c.id == select(messages.c.lead_id).where(messages.c.id == message_id).scalar_subquery()
+    )
+    if connection.dialect.name == "postgresql":
+        connection.execute(lead.with_for_update())
+    row = connection.execute(_CHECK, {"message": message_id, "now": now}).one()
+    if row.owner != owner or row.status != "claimed":
+        return "taken-over"
+    if row.refusal is not None:
+        connection.execute(
+            update(messages)
+            .where(messages.c.id == message_id)
+            .values(status="skipped", reason=row.refusal, settled_at=now, owner=None, lease_until=None)
+        )
+        return str(row.refusal)
+    lease_until = plus_seconds(database_clock(), literal(lease.total_seconds()))
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner)
+        .values(
+            status="handing_over",
+            handed_over_at=now,
+            lease_until=lease_until,
+            transport=transport,
+            subject=subject,
+            locale=locale,
+            consent_id=row.consent_id,
+            attempts=messages.c.attempts + 1,
+        )
+    )
+    return None
+
+
+def _check_statement() -> Any:
+    consent = (
+        select(consent_states.c.consent_id)
+        .where(consent_states.c.lead_id == messages.c.lead_id, consent_states.c.topic == messages.c.topic)
+        .scalar_subquery()
+    )
+    return select(messages.c.owner, messages.c.status, refusal().label("refusal"), consent.label("consent_id")).where(
+        messages.c.id == sa.bindparam("message", type_=sa.BigInteger())
+    )
+
+
+_CHECK = _check_statement()
+
+
+def settle(
+    connection: Connection,
+    message_id: int,
+    owner: str,
+    now: datetime,
+    *,
+    status: str,
+    reason: str | None,
+    response: str | None,
+    provider_id: str | None,
+) -> bool:
+    """Record the provider's verdict; False when somebody else has declared the message unknown meanwhile."""
+    values = {
+        "status": status,
+        "reason": reason,
+        "response": response,
+        "provider_id": provider_id,
+        "settled_at": now,
+        "owner": None,
+        "lease_until": None,
+    }
+    changed = connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.status == "handing_over")
+        .values(values)
+    ).rowcount
+    if not changed and status in ("accepted", "rejected"):
+        # The lease ran out during the reply; the verdict is evidence for the unknown.
+        connection.execute(
+            update(messages).where(messages.c.id == message_id, messages.c.status == "unknown").values(values)
+        )
+    return bool(changed)
+
+
+def retry(
+    connection: Connection,
+    message_id: int,
+    owner: str,
+    now: datetime,
+    *,
+    queued_at: datetime,
+    attempts: int,
+    reason: str,
+    response: str,
+) -> str:
+    """Put a message back after a temporary refusal, or give it up after three days; returns the new status."""
+    values: dict[str, Any] = {"owner": None, "lease_until": None, "reason": reason, "response": response}
+    if now - queued_at >= GIVE_UP_AFTER:
+        values |= {"status": "failed", "settled_at": now}
+    else:
+        pause = RETRY_AFTER[min(attempts, len(RETRY_AFTER)) - 1] if attempts else RETRY_AFTER[0]
+        values |= {"status": "queued", "not_before": now + pause, "handed_over_at": None}
+    connection.execute(
+        update(messages)
+        .where(
+            messages.c.id == message_id, messages.c.owner == owner, messages.c.status.in_(("claimed", "handing_over"))
+        )
+        .values(values)
+    )
+    return str(values["status"])
+
+
+def count_attempt(connection: Connection, message_id: int, owner: str) -> None:
+    """A try that ended before the hand-over counts too."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner)
+        .values(attempts=messages.c.attempts + 1)
+    )
+
+
+def hold(connection: Connection, message_id: int, owner: str, until: datetime, reason: str, detail: str) -> None:
+    """Put a claimed message back with the reason why it cannot be sent now; nothing is counted."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.status == "claimed")
+        .values(status="queued", owner=None, lease_until=None, not_before=until, reason=reason, detail=detail[:500])
+    )
+
+
+def reject_claimed(
+    connection: Connection, message_id: int, owner: str, now: datetime, reason: str, response: str
+) -> None:
+    """The provider's permanent no before the hand-over."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.status == "claimed")
+        .values(
+            status="rejected",
+            reason=reason,
+            response=response,
+            settled_at=now,
+            owner=None,
+            lease_until=None,
+            attempts=messages.c.attempts + 1,
+        )
+    )
+
+
+def release(connection: Connection, owner: str) -> int:
+    """Give back every claim of a worker that stops."""
+    return connection.execute(
+        update(messages)
+        .where(messages.c.owner == owner, messages.c.status == "claimed")
+        .values(status="queued", owner=None, lease_until=None)
+    ).rowcount
+
+
+def pause_transport(connection: Connection, name: str, until: datetime, reason: str, now: datetime) -> None:
+    """All workers leave a transport alone that refuses the sender."""
+    rows = insert_for(connection)(transports).values(name=name, paused_until=until, reason=reason[:500], changed_at=now)
+    connection.execute(
+        rows.on_conflict_do_update(
+            index_elements=["name"],
+            set_={column: rows.excluded[column] for column in ("paused_until", "reason", "changed_at")},
+        )
+    )
+
+
+def transport_pause(connection: Connection, name: str, now: datetime) -> RowMapping | None:
+    """The pause of a transport, when it is paused now."""
+    return (
+        connection.execute(select(transports).where(transports.c.name == name, transports.c.paused_until > now))
+        .mappings()
+        .one_or_none()
+    )
+
+
+def resume_transport(connection: Connection, name: str, now: datetime) -> None:
+    """The transport works again."""
+    connection.execute(
+        update(transports).where(transports.c.name == name).values(paused_until=None, reason=None, changed_at=now)
+    )
+
+
+def resolve(connection: Connection, message_id: int, status: str, detail: str, now: datetime) -> int:
+    """A person settles an unknown message by evidence; returns 0 when it is not unknown."""
+    return connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.status == "unknown")
+        .values(
+            status=status,
+            reason=None if status == "accepted" else "resolved-by-person",
+            detail=detail[:500],
+            settled_at=now,
+        )
+    ).rowcount
+
+
+def listing(connection: Connection, *, status: str | None, limit: int) -> list[RowMapping]:
+    """Rows of the ledger for people to read, newest first."""
+    query = select(messages)
+    if status:
+        query = query.where(messages.c.status == status)
+    return list(connection.execute(query.order_by(messages.c.id.desc()).limit(limit)).mappings())
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many messages are in each state."""
+    rows = connection.execute(select(messages.c.status, func.count()).group_by(messages.c.status))
+    return {str(status): int(count) for status, count in rows}

@@ -1,0 +1,76 @@
+"""The statements themselves: no subquery may join a table that it was meant to look at from inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from sqlalchemy.sql import ClauseElement
+
+from db import messages, sales_tasks
+from db.advance import SequenceProgram
+from db.conditions import NOW
+from tests.world import DOCUMENTS
+
+
+def everything(world: Any) -> Iterator[Any]:
+    compiled = world.context.compiled()
+    scores, stages, tasks = compiled.scores, compiled.stages, compiled.tasks
+    yield from (scores.contributions, scores.profile_contributions, scores.floors, stages.by_event, *stages.by_score)
+    yield from (tasks.new, tasks.colleagues, messages._SKIP_REFUSED, messages._CHECK)
+    yield from (part for pair in compiled.derived.statements for part in pair)
+    for plan in compiled.entries.values():
+        yield from (plan.batch.fall, plan.batch.rise, plan.batch.enter, plan.everybody.enter)
+        yield from (statement for _, statement in plan.leave)
+    for plan in compiled.audiences.values():
+        yield from (plan.add, plan.remove, plan.never_told)
+    with world.database.read() as connection:
+        for program in compiled.programs(connection).values():
+            assert isinstance(program, SequenceProgram)
+            yield from program.awaited
+            for node in program.nodes:
+                yield from (statement for _, statement in program._build(connection, node))
+    yield sales_tasks.has_open_task(NOW)
+
+
+def test_no_statement_joins_a_table_by_accident(new_world):
+    documents = deepcopy(DOCUMENTS)
+    replied = {"did": {"event": "email.replied", "since_entry": True}}
+    documents["scoring"] |= {
+        "floor": 0,
+        "groups": {"g": {"cap": 3}},
+        "fit": [
+            {"id": "f", "points": 1, "when": {"did": "page.viewed"}},
+            {"id": "h", "points": 1, "when": {"stage": "mql"}},
+        ],
+    }
+    documents["events"]["derived"] = {"x": {"from": "page.viewed", "at_least": 3, "visit_gap": "1 h"}}
+    every = {
+        "any": [
+            replied,
+            {"score": {"at_least": 3}},
+            {"consent": "ads"},
+            {"audience": "readers"},
+            {"stage": {"reached": "mql"}},
+        ]
+    }
+    documents["audiences"]["audiences"]["readers"]["when"] = {"did": {"event": "page.viewed", "at_least": 2}}
+    documents["sequences/papers"]["exits"] = [{"reason": "any", "when": every}]
+    documents["sequences/papers"]["steps"] += [
+        {"id": "b", "branch": [{"if": every, "steps": [{"id": "x1", "task": {"title": "t"}}]}]},
+        {"id": "u", "wait": {"until": "email.clicked", "timeout": "1 day"}},
+        {"id": "a", "audience": {"add": "readers"}},
+        {"id": "s", "update": {"field": "industry", "to": "x"}},
+        {"id": "e", "exit": "done"},
+    ]
+    world = new_world(documents)
+    seen = 0
+    for statement in everything(world):
+        if not isinstance(statement, ClauseElement):
+            continue
+        text = str(statement.compile(world.database.engine))
+        assert not re.search(r"FROM \w+(?: AS \w+)?, \w", text), text
+        seen += 1
+    assert seen > 50
