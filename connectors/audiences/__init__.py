@@ -1,0 +1,1 @@
+"""Advertising platforms: who is told which hashed members to add or remove."""

@@ -1,0 +1,1 @@
+"""CRMs: where sales tasks go."""

@@ -1,0 +1,108 @@
+"""Killed at any point of sending, then run again: no mail twice, none lost, and what is unknown is visible."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.connectors.email.hostile_smtp import SmtpSink
+from tests.crash import sender
+from tests.world import START, World
+
+MAILS = 3
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["tests.crash.sender"])
+
+
+@dataclass
+class Trial:
+    """What one kill and one more run left behind."""
+
+    delivered: Counter[str]
+    statuses: Counter[str]
+    lost: int
+
+
+class Bench:
+    """One database on which trial after trial queues new messages."""
+
+    def __init__(self, url: str, home: Path) -> None:
+        self.url, self.home = url, str(home)
+        self.world = World(url, home)
+        self.trials = 0
+
+    def queue_mails(self) -> int:
+        """New leads with one queued message each; returns the first message's id."""
+        self.trials += 1
+        for number in range(MAILS):
+            self.world.lead(f"lead{self.trials}-{number}")
+            self.world.happens(f"lead{self.trials}-{number}", "content.white_paper_downloaded")
+        for part in ("rescore", "restage", "enroll", "advance"):
+            self.world.run(part)
+        queued = self.world.rows("messages", status="queued")
+        assert len(queued) == MAILS
+        return int(queued[0]["id"])
+
+    def places(self) -> list[str]:
+        """The points that sending the mails passes."""
+        self.queue_mails()
+        with SmtpSink() as sink:
+            return sender.points(self.url, self.home, sink.port, START)
+
+    def trial(self, die_at: int, wrong: str = "") -> Trial:
+        """Kill a sender at the n-th point, run again, and look at the sink."""
+        first = self.queue_mails()
+        with SmtpSink() as sink:
+            child = processes.Process(
+                target=sender.send, args=(self.url, self.home, sink.port, START, die_at), kwargs={"wrong": wrong}
+            )
+            child.start()
+            child.join(60)
+            assert child.exitcode == (-9 if die_at else 0)
+            self.world.context.email = sender.smtp(sink.port)
+            self.world.run("deliver")
+            delivered = Counter(key.partition("@")[0] for key in sink.keys())
+        rows = [row for row in self.world.rows("messages") if row["id"] >= first]
+        lost = sum(1 for row in rows if row["status"] == "accepted" and not delivered[row["key"]])
+        return Trial(delivered, Counter(row["status"] for row in rows), lost)
+
+
+@pytest.fixture
+def bench(database_url: str, tmp_path: Path) -> Iterator[Bench]:
+    """A bench on each database."""
+    made = Bench(database_url, tmp_path)
+    yield made
+    made.world.close()
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_at_any_point_of_sending_never_doubles_or_loses_a_mail(bench):
+    places = bench.places()
+    assert len(places) > 20
+    for die_at, place in enumerate(places, 1):
+        found = bench.trial(die_at)
+        assert max(found.delivered.values(), default=0) <= 1, f"{place} ({die_at}): a mail arrived twice"
+        assert found.lost == 0, f"{place} ({die_at}): a mail was marked as sent and never arrived"
+        # One worker hands over one message at a time, so that one kill leaves at most one unknown.
+        assert found.statuses["unknown"] <= 1, f"{place} ({die_at}): more unknowns than hand-overs in hand"
+        assert found.statuses["accepted"] + found.statuses["unknown"] == MAILS, f"{place} ({die_at}): {found.statuses}"
+
+
+def test_an_undisturbed_run_delivers_each_mail_once(bench):
+    found = bench.trial(0)
+    assert sorted(found.delivered.values()) == [1] * MAILS
+    assert found.statuses == {"accepted": MAILS}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("wrong", ["send-then-mark", "mark-then-send"])
+def test_the_two_classic_mistakes_are_caught_by_the_same_trials(bench, wrong):
+    harm = [bench.trial(die_at, wrong) for die_at in range(4, 16)]
+    doubled = sum(1 for found in harm if max(found.delivered.values(), default=0) > 1)
+    lost = sum(found.lost for found in harm)
+    assert (doubled if wrong == "send-then-mark" else lost) > 0
