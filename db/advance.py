@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, case, func, literal, select, update
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
-from db.entries import awaited, awaited_statement, came, ended, leave_statements
+from db.entries import BATCH, awaited, awaited_statement, came, ended, leave_statements
 from db.subqueries import there_is, value_of
 from db.tables import (
     audience_choices,
@@ -29,6 +29,7 @@ from db.tables import (
     sequence_states,
 )
 from db.types import json_with, plus_seconds
+from db.windows import closed_places, opening
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.program import Node, flatten
 from nurture.definitions.sequences import (
@@ -93,8 +94,10 @@ _LEAD_COLUMNS = (
 class SequenceProgram:
     """One version of a sequence, ready to be executed."""
 
-    def __init__(self, version_id: int, sequence: Sequence, bundle: Bundle) -> None:
+    def __init__(self, version_id: int, sequence: Sequence, bundle: Bundle, time_zone: str = "UTC") -> None:
         self.version_id = version_id
+        # Whose clock counts for a lead whose own is not known.
+        self.time_zones = (sequence.time_zone, time_zone)
         self.sequence = sequence
         self.bundle = bundle
         self.scope = Scope(bundle.fields)
@@ -105,7 +108,9 @@ class SequenceProgram:
                 enrollments.c.version_id == version_id, enrollments.c.status == "active", enrollments.c.wake_at <= NOW
             )
         )
-        self.leave = leave_statements(sequence.sequence, sequence, self.scope, due)
+        changed = enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry"))
+        self.leave = leave_statements(version_id, sequence, self.scope, due)
+        self.leave_changed = leave_statements(version_id, sequence, self.scope, changed)
         self._built: dict[str, list[Any]] = {}
         self.awaited = [awaited_statement(version_id, node, self.scope) for node in self.nodes if awaited(node)]
 
@@ -123,7 +128,7 @@ class SequenceProgram:
     def _execute(self, connection: Connection, node: Node, now: datetime, counts: dict[str, int]) -> set[str]:
         if node.id not in self._built:
             self._built[node.id] = self._build(connection, node)
-        moved = 0
+        moved = self._hold_until_open(connection, node, now)
         for label, statement in self._built[node.id]:
             rows = max(connection.execute(statement, {"now": now}).rowcount, 0)
             if label:
@@ -184,25 +189,27 @@ class SequenceProgram:
     def _email(self, connection: Connection, node: Node) -> list[Any]:
         step = node.step
         assert isinstance(step, EmailStep)
-        source = self.bundle.emails[step.email]
+        # Whoever is pinned to an old version may come to an e-mail that has been deleted since.
+        source = self.bundle.emails.get(step.email)
         late = plus_seconds(enrollments.c.wake_at, literal(step.max_lateness.seconds)) < NOW
         outcome = case((late, "late"), else_="queued")
+        refused = late if source else sa.true()
         rows = select(
             enrollments.c.id,
             literal(node.id),
             enrollments.c.lead_id,
             enrollments.c.sequence,
             literal(step.email),
-            literal(source.topic),
-            literal(source.kind == "marketing"),
+            literal(source.topic if source else self.sequence.topic),
+            literal(source is None or source.kind == "marketing"),
             literal(self.version_id),
             literal(step.priority if step.priority is not None else self.sequence.priority),
-            case((late, "skipped"), else_="queued"),
-            case((late, "too-late"), else_=None),
+            case((refused, "skipped"), else_="queued"),
+            case((late, "too-late"), (refused, "email-removed"), else_=None),
             NOW,
             enrollments.c.wake_at,
             plus_seconds(enrollments.c.wake_at, literal(step.max_lateness.seconds)),
-            case((late, NOW), else_=None),
+            case((refused, NOW), else_=None),
         ).where(*self._standing(node), self._executed(node))
         mine = and_(messages.c.enrollment_id == enrollments.c.id, messages.c.step_id == node.id)
         message_id = value_of(messages, messages.c.id, mine)
@@ -226,6 +233,14 @@ class SequenceProgram:
         arriving = [*self._standing(node), enrollments.c.waiting_since.is_(None)]
         ready = [enrollments.c.waiting_since.is_not(None)]
         test = awaited(node)
+        if isinstance(step.wait, WaitUntil) and step.wait.window is not None:
+            # Who still stands here lives where it is open; what follows counts from now.
+            open_now = update(enrollments).where(*self._standing(node)).values(wake_at=NOW)
+            return [
+                (None, open_now),
+                (None, self._record(connection, node, literal("waited"), sa.null())),
+                ("waits_ended", self._move(node, node.next)),
+            ]
         if test is None:
             length = step.wait if isinstance(step.wait, Duration) else Duration()
             arm = (
@@ -248,6 +263,7 @@ class SequenceProgram:
             .where(*arriving)
             .values(
                 waiting_since=enrollments.c.wake_at,
+                moved_at=NOW,
                 waiting_for="event",
                 wake_at=plus_seconds(enrollments.c.wake_at, literal(step.wait.timeout.seconds)),
             )
@@ -272,6 +288,29 @@ class SequenceProgram:
             (None, self._record(connection, node, outcome, sa.null(), *ready)),
             ("waits_ended", self._move(node, node.next, *ready)),
         ]
+
+    def _hold_until_open(self, connection: Connection, node: Node, now: datetime) -> int:
+        """Let those wait for whom the window of a wait step is closed; the zones are looked up, so nothing is kept."""
+        step = node.step
+        if not isinstance(step, WaitStep) or not isinstance(step.wait, WaitUntil) or step.wait.window is None:
+            return 0
+        standing = select(leads.c.time_zone, leads.c.country).join(enrollments, enrollments.c.lead_id == leads.c.id)
+        rows = connection.execute(standing.where(*self._standing(node)).distinct(), {"now": now})
+        opens = closed_places([(row[0], row[1]) for row in rows], step.wait.window, now, *self.time_zones)
+        if not opens:
+            return 0
+        opens_at = opening(opens, enrollments)
+        return connection.execute(
+            update(enrollments)
+            .where(*self._standing(node), opens_at.is_not(None))
+            .values(
+                waiting_since=func.coalesce(enrollments.c.waiting_since, enrollments.c.wake_at),
+                wake_at=opens_at,
+                waiting_for="wake",
+                moved_at=NOW,
+            ),
+            {"now": now},
+        ).rowcount
 
     def _branch(self, connection: Connection, node: Node) -> list[Any]:
         statements: list[Any] = []

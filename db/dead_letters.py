@@ -40,6 +40,11 @@ def keep(
 
 def _row(refused: Refused, source: str, now: datetime, context: Mapping[str, Any]) -> dict[str, Any]:
     raw = refused.origin.raw
+    form = "text" if isinstance(raw, bytes) else "row"
+    kept = event_as_json(refused.record) if refused.record and (refused.release_at or not raw) else None
+    if kept and not raw:
+        # An event of our own making: there is no other text of it.
+        raw, form = kept, "record"
     content = raw if isinstance(raw, bytes) else as_bytes(raw)
     return {
         "source": source,
@@ -52,8 +57,8 @@ def _row(refused: Refused, source: str, now: datetime, context: Mapping[str, Any
             **context,
             "line": refused.origin.line,
             **({"roll": refused.origin.roll} if refused.origin.roll else {}),
-            "form": "text" if isinstance(raw, bytes) else "row",
-            **({"record": event_as_json(refused.record)} if refused.record else {}),
+            "form": form,
+            **({"record": kept} if kept else {}),
         },
         "digest": record_digest(source, refused.kind, content),
         "received_at": now,

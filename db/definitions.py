@@ -129,16 +129,29 @@ def in_flight(connection: Connection, version_id: int) -> dict[str, int]:
     return {str(step): int(count) for step, count in rows}
 
 
-def follow(
-    connection: Connection, sequence: str, version_id: int, moves: Mapping[str, str | None], now: datetime
-) -> int:
-    """Take those in flight to a new version; where their step is gone, to the next surviving one (None: completed)."""
-    moved = 0
-    mine = (
+def versions_in_flight(connection: Connection, sequence: str, version_id: int) -> dict[int, Any]:
+    """The other versions, id to body, from which somebody would follow to this one."""
+    followers = select(enrollments.c.version_id).where(
         enrollments.c.sequence == sequence,
         enrollments.c.status == "active",
         enrollments.c.pinned.is_(False),
         enrollments.c.version_id != version_id,
+    )
+    rows = connection.execute(
+        select(definition_versions.c.id, definition_versions.c.body).where(definition_versions.c.id.in_(followers))
+    )
+    return {int(row.id): row.body for row in rows}
+
+
+def follow(
+    connection: Connection, old_version: int, version_id: int, moves: Mapping[str, str | None], now: datetime
+) -> int:
+    """Take those in flight to a new version; where their step is gone, to the next surviving one (None: completed)."""
+    moved = 0
+    mine = (
+        enrollments.c.version_id == old_version,
+        enrollments.c.status == "active",
+        enrollments.c.pinned.is_(False),
     )
     for old, new in moves.items():
         if new is None:
@@ -164,14 +177,20 @@ def follow(
                 .where(*mine, enrollments.c.step_id == old, enrollments.c.waiting_for.in_(("wake", "event")))
                 .values(step_id=new, waiting_for="wake", wake_at=now, waiting_since=None, moved_at=now)
             ).rowcount
+            # A mail under way, and a hold, stay what they wait for; the next step counts from their end.
+            moved += connection.execute(
+                update(enrollments)
+                .where(*mine, enrollments.c.step_id == old, enrollments.c.waiting_for.in_(("message", "hold")))
+                .values(step_id=new, moved_at=now)
+            ).rowcount
     connection.execute(update(enrollments).where(*mine).values(version_id=version_id))
     return moved
 
 
-def pin(connection: Connection, sequence: str) -> int:
+def pin(connection: Connection, version_id: int) -> int:
     """Keep those in flight on the version they are in."""
     return connection.execute(
         update(enrollments)
-        .where(enrollments.c.sequence == sequence, enrollments.c.status == "active")
+        .where(enrollments.c.version_id == version_id, enrollments.c.status == "active")
         .values(pinned=True)
     ).rowcount

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Select, and_, delete, func, literal, not_, or_, select, update
+from sqlalchemy import Connection, Select, and_, case, delete, func, literal, not_, or_, select, update
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
@@ -48,11 +48,9 @@ class EntryPlan:
         self.name = name
         self.sequence = sequence
         self.scope = Scope(bundle.fields)
-        self.everybody = _Statements(self, select(leads.c.id).where(leads.c.merged_into_id.is_(None)), silent=None)
+        self.everybody = _Statements(self, everybody(), silent=literal(False))
+        self.without_entering = _Statements(self, everybody(), silent=literal(True))
         self.batch = _Statements(self, work.leads_of(BATCH, "entry"), silent=_SILENT)
-        self.leave = leave_statements(
-            name, sequence, self.scope, enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry"))
-        )
 
     def enter(self, connection: Connection, batch: str | None, now: datetime, version: int) -> dict[str, int]:
         """Take note of who fulfils the entry condition now, and enroll those for whom it has just become true."""
@@ -74,13 +72,14 @@ class EntryPlan:
         return {"edges": edges, "entered": entered}
 
 
-_SILENT = there_is(
-    work_queue,
-    work_queue.c.queue == "entry",
-    work_queue.c.batch == BATCH,
-    work_queue.c.silent.is_(True),
-    work_queue.c.lead_id == entry_marks.c.lead_id,
-)
+_SILENT = leads.c.id.in_(work.leads_of(BATCH, "entry").where(work_queue.c.silent.is_(True)))
+# What held before, without being an edge, held at least a second ago.
+_BEFORE = plus_seconds(NOW, literal(-1))
+
+
+def everybody() -> Select[Any]:
+    """The ids of all leads, without those who have become part of another."""
+    return select(leads.c.id).where(leads.c.merged_into_id.is_(None))
 
 
 class _Statements:
@@ -88,18 +87,13 @@ class _Statements:
 
     def __init__(self, plan: EntryPlan, whom: Select[Any], silent: Any) -> None:
         name, entry = plan.name, plan.sequence.entry
-        holds = select(leads.c.id).where(
-            leads.c.id.in_(whom), leads.c.merged_into_id.is_(None), compile_condition(entry.when, plan.scope)
-        )
+        condition = [leads.c.id.in_(whom), leads.c.merged_into_id.is_(None), compile_condition(entry.when, plan.scope)]
+        holds = select(leads.c.id).where(*condition)
         self.fall = delete(entry_marks).where(
             entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), entry_marks.c.lead_id.not_in(holds)
         )
-        people = holds.subquery()
-        # SQLite reads ON CONFLICT as a join unless the SELECT before it ends in a WHERE.
-        self.rise = select(literal(name), people.c.id, NOW).where(people.c.id.is_not(None))
+        self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), else_=NOW)).where(*condition)
         edge = [entry_marks.c.sequence == name, entry_marks.c.since == NOW, entry_marks.c.lead_id.in_(whom)]
-        if silent is not None:
-            edge.append(not_(silent))
         self.enter = _enter(name, plan.sequence, edge)
 
 
@@ -131,7 +125,7 @@ def mark_without_entering(connection: Connection, plan: EntryPlan, now: datetime
     """On publish: those who fulfil the condition already do not enter; only later edges do."""
     return connection.execute(
         work.insert_for(connection)(entry_marks)
-        .from_select(["sequence", "lead_id", "since"], plan.everybody.rise)
+        .from_select(["sequence", "lead_id", "since"], plan.without_entering.rise)
         .on_conflict_do_nothing(),
         {"now": now},
     ).rowcount
@@ -142,9 +136,9 @@ def forget_marks(connection: Connection, sequence: str) -> None:
     connection.execute(delete(entry_marks).where(entry_marks.c.sequence == sequence))
 
 
-def leave_statements(name: str, sequence: Sequence, scope: Scope, whom: Any) -> list[tuple[str, Any]]:
+def leave_statements(version_id: int, sequence: Sequence, scope: Scope, whom: Any) -> list[tuple[str, Any]]:
     """Goal first, then exits in their order, then sales; each ends the enrollments for which it holds."""
-    mine = [enrollments.c.sequence == name, enrollments.c.status == "active", whom]
+    mine = [enrollments.c.version_id == version_id, enrollments.c.status == "active", whom]
     scope = scope.since(enrollments.c.entered_at)
 
     def end(status: str, reason: str, condition: Any) -> Any:
@@ -221,11 +215,16 @@ def came(test: EventTest, scope: Scope) -> Any:
     return there_is(leads, leads.c.id == enrollments.c.lead_id, compile_condition(Did(did=narrowed), scope))
 
 
-def stop_all(connection: Connection, sequence: str, reason: str, now: datetime) -> int:
+def stop_all(
+    connection: Connection, sequence: str, reason: str, now: datetime, *, also_pinned: bool = True
+) -> int:
     """Everybody leaves, with that reason."""
+    mine = [enrollments.c.sequence == sequence, enrollments.c.status == "active"]
+    if not also_pinned:
+        mine.append(enrollments.c.pinned.is_(False))
     return connection.execute(
         update(enrollments)
-        .where(enrollments.c.sequence == sequence, enrollments.c.status == "active")
+        .where(*mine)
         .values(ended("exited", reason)),
         {"now": now},
     ).rowcount
@@ -252,6 +251,7 @@ __all__ = [
     "came",
     "counts_by_sequence",
     "ended",
+    "everybody",
     "forget_marks",
     "leave_statements",
     "mark_without_entering",

@@ -137,7 +137,7 @@ class _Batch:
         if record.type not in known:
             hint = did_you_mean(record.type, known)
             message = f"`{record.type}` is no event type of events.yaml" + (f" ({hint})" if hint else "")
-            return Refused("event", "unknown-event-type", message, record.origin)
+            return Refused("event", "unknown-event-type", message, record.origin, record=record)
         if record.occurred_at > latest:
             message = f"it happens in the future, at {record.occurred_at.isoformat()}; a run after that takes it in"
             return Refused("event", dead_letters.FUTURE, message, record.origin, record.occurred_at, record)
@@ -283,7 +283,7 @@ class _Batch:
         self.counts.events_created = len(self.new_events)
         self.counts.duplicates = len(self.events) - len(self.new_events)
         active = {lead for _, lead in self.new_events if lead is not None}
-        events.first_seen(self.connection, (active | self.attached_to) - self.new_leads)
+        events.first_seen(self.connection, (active - self.new_leads) | self.attached_to)
         self.touched |= active
 
     def _event_row(self, event: EventRecord, lead: int | None) -> dict[str, Any]:

@@ -79,7 +79,12 @@ def lock(connection: Connection, lead_ids: Iterable[int]) -> None:
     wanted = sorted(set(lead_ids))
     if wanted and connection.dialect.name == "postgresql":
         asked = ids(connection, "asked", wanted)
-        rows = select(leads.c.id).where(leads.c.id.in_(select(asked.c.id))).order_by(leads.c.id).with_for_update()
+        rows = (
+            select(leads.c.id)
+            .where(leads.c.id.in_(select(asked.c.id)))
+            .order_by(leads.c.id)
+            .with_for_update(key_share=True)
+        )
         connection.execute(rows).all()
 
 

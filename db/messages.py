@@ -27,6 +27,7 @@ from db.tables import (
     transports,
 )
 from db.types import database_clock, plus_seconds
+from db.windows import Place, opening
 from db.work import insert_for
 
 # Temporary refusals are tried again after so long, and given up after three days.
@@ -110,9 +111,7 @@ def _skip_statement() -> Any:
 _SKIP_REFUSED = _skip_statement()
 
 
-def zones_of_ready(
-    connection: Connection, version_ids: Sequence[int], now: datetime
-) -> list[tuple[str | None, str | None]]:
+def places_of_ready(connection: Connection, version_ids: Sequence[int], now: datetime) -> list[Place]:
     """The (time zone, country) pairs of the people with ready messages in these sequence versions."""
     rows = connection.execute(
         select(leads.c.time_zone, leads.c.country)
@@ -127,42 +126,17 @@ def zones_of_ready(
 def hold_until_open(
     connection: Connection,
     version_ids: Sequence[int],
-    opens: Mapping[tuple[str | None, str | None], datetime],
+    opens: Mapping[Place, datetime],
     now: datetime,
 ) -> int:
     """Hold ready messages whose local window is closed until it opens; `opens` has only the closed zones."""
     if not opens:
         return 0
-    rows = [(zone or "", country or "", instant) for (zone, country), instant in opens.items()]
-    table = (
-        sa.values(
-            sa.column("zone", sa.String),
-            sa.column("country", sa.String),
-            sa.column("opens", messages.c.not_before.type),
-            name="opening_rows",
-        )
-        .data(rows)
-        .cte("openings", nesting=True)
-    )
-    opening = (
-        select(table.c.opens)
-        .select_from(
-            leads.join(
-                table,
-                and_(
-                    func.coalesce(leads.c.time_zone, "") == table.c.zone,
-                    func.coalesce(leads.c.country, "") == table.c.country,
-                ),
-            )
-        )
-        .where(leads.c.id == messages.c.lead_id)
-        .correlate(messages)
-        .scalar_subquery()
-    )
+    opens_at = opening(opens, messages)
     return connection.execute(
         update(messages)
-        .where(_ready(), messages.c.version_id.in_(version_ids), opening.is_not(None))
-        .values(not_before=opening, reason="quiet-hours"),
+        .where(_ready(), messages.c.version_id.in_(version_ids), opens_at.is_not(None))
+        .values(not_before=opens_at, reason="quiet-hours"),
         {"now": now},
     ).rowcount
 

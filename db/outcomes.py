@@ -11,8 +11,9 @@ from db.tables import events, leads, sales_tasks, stage_transitions
 from db.types import epoch_seconds, json_text
 
 _HOURS = 3600.0
-# How long it took, in hours, and up to where each bar goes; the last one is open.
+# How long it took, in hours, and up to where each bar goes; the last one is open. A deal takes weeks, the rest hours.
 SPEED_BINS = (1.0, 4.0, 8.0, 24.0, 72.0, 168.0)
+DEAL_BINS = (72.0, 168.0, 336.0, 720.0, 1440.0)
 
 
 def speed_to_lead(connection: Connection) -> dict[str, dict[str, Any]]:
@@ -22,23 +23,26 @@ def speed_to_lead(connection: Connection) -> dict[str, dict[str, Any]]:
         "accepted": sales_tasks.c.accepted_at,
         "won": case((sales_tasks.c.status == "won", sales_tasks.c.closed_at)),
     }
-    return {name: _clock(connection, instant) for name, instant in clocks.items()}
+    return {
+        name: _clock(connection, instant, DEAL_BINS if name == "won" else SPEED_BINS)
+        for name, instant in clocks.items()
+    }
 
 
-def _clock(connection: Connection, until: Any) -> dict[str, Any]:
+def _clock(connection: Connection, until: Any, limits: tuple[float, ...]) -> dict[str, Any]:
     hours = (epoch_seconds(until) - epoch_seconds(sales_tasks.c.qualified_at)) / _HOURS
     taken = (
         select(hours.label("hours"))
         .where(sales_tasks.c.kind == "sql", sales_tasks.c.qualified_at.is_not(None), until.is_not(None))
         .subquery()
     )
-    bounds = [(taken.c.hours <= bound, place) for place, bound in enumerate(SPEED_BINS)]
-    place = case(*bounds, else_=len(SPEED_BINS)).label("place")
+    bounds = [(taken.c.hours <= bound, place) for place, bound in enumerate(limits)]
+    place = case(*bounds, else_=len(limits)).label("place")
     rows = connection.execute(select(place, func.count()).select_from(taken).group_by(sa.text("place")))
     found = {int(number): int(count) for number, count in rows}
     bins = [
-        {"hours": SPEED_BINS[number] if number < len(SPEED_BINS) else None, "tasks": found.get(number, 0)}
-        for number in range(len(SPEED_BINS) + 1)
+        {"hours": limits[number] if number < len(limits) else None, "tasks": found.get(number, 0)}
+        for number in range(len(limits) + 1)
     ]
     return {"tasks": sum(found.values()), "median_hours": _median(connection, taken), "bins": bins}
 
@@ -134,19 +138,20 @@ def attribution_by_source(connection: Connection) -> list[dict[str, Any]]:
 
 def qualified_by_event(connection: Connection) -> list[dict[str, Any]]:
     """What made leads MQL and SQL: the type of the conversion event, or the rule when points did it."""
-    cause = case((stage_transitions.c.cause == "event", events.c.type), else_=stage_transitions.c.rule).label("cause")
+    cause = case((stage_transitions.c.cause == "event", events.c.type), else_=stage_transitions.c.rule).label("made_by")
     number = func.count(distinct(stage_transitions.c.lead_id)).label("leads")
     rows = connection.execute(
         select(stage_transitions.c.to_stage.label("stage"), cause, number)
         .select_from(stage_transitions.outerjoin(events, events.c.id == stage_transitions.c.event_id))
         .where(and_(stage_transitions.c.to_stage.in_(("mql", "sql")), stage_transitions.c.cause != "recycle"))
-        .group_by(stage_transitions.c.to_stage, sa.text("cause"))
-        .order_by(stage_transitions.c.to_stage, number.desc(), sa.text("cause"))
+        .group_by(stage_transitions.c.to_stage, sa.text("made_by"))
+        .order_by(stage_transitions.c.to_stage, number.desc(), sa.text("made_by"))
     )
     return [dict(row._mapping) for row in rows]
 
 
 __all__ = [
+    "DEAL_BINS",
     "SPEED_BINS",
     "attribution_by_source",
     "qualified_by_event",

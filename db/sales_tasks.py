@@ -100,6 +100,8 @@ def _newly_qualified(bundle: Bundle, per_account: bool) -> Any:
         (stage_transitions.c.cause == "event", func.coalesce(events.c.type, stage_transitions.c.rule)),
         else_=stage_transitions.c.rule,
     )
+    labels = {kind: each.label for kind, each in bundle.catalogue.events.items()}
+    title = case(labels, value=why, else_="enough points")
     place = (
         func.row_number()
         .over(
@@ -114,6 +116,7 @@ def _newly_qualified(bundle: Bundle, per_account: bool) -> Any:
             leads.c.id.label("lead_id"),
             leads.c.account_id,
             why.label("why"),
+            title.label("title"),
             owner.label("owner"),
             step.label("next_step"),
             stage_transitions.c.event_id,
@@ -139,7 +142,7 @@ def _newly_qualified(bundle: Bundle, per_account: bool) -> Any:
         found.c.lead_id,
         found.c.account_id,
         literal("open"),
-        literal("Ready to talk: ") + found.c.why,
+        literal("Ready to talk: ") + found.c.title,
         found.c.why,
         found.c.owner,
         found.c.next_step,

@@ -13,6 +13,7 @@ from sqlalchemy import CTE, Connection, Select, case, delete, func, literal, or_
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition, event_matches
+from db.subqueries import value_of
 from db.tables import accounts, events, leads, score_contributions, scores, work_queue
 from db.types import epoch_seconds, greatest_of, least_of, month_number, plus_seconds
 from nurture.definitions.bundle import Bundle
@@ -44,13 +45,19 @@ class ScorePlan:
                 connection.execute(sa.insert(score_contributions).from_select(_COLUMNS, select_rows), values)
         written = _upsert_scores(connection, self.decaying, values)
         if self.bundle.rules.account_scores:
+            if connection.dialect.name == "postgresql":
+                # Two batches may hold colleagues: the second adds up when the first has committed.
+                connection.execute(_LOCK_ACCOUNTS, values)
             connection.execute(_ROLL_UP, values)
         return written
 
 
 def mark_due(connection: Connection, now: datetime) -> int:
-    """Queue the leads whose decaying scores are due for another look."""
-    return work.mark(connection, "score", select(scores.c.lead_id).where(scores.c.due_at <= now), now)
+    """Queue the leads that time alone makes due: a score decays, or an event lay ahead of the run that saw it."""
+    # Who waits already is looked at anyway, as silently as it was marked.
+    waiting = select(work_queue.c.lead_id).where(work_queue.c.queue == "score")
+    due = select(scores.c.lead_id).where(scores.c.due_at <= now, scores.c.lead_id.not_in(waiting))
+    return work.mark(connection, "score", due, now)
 
 
 def mark_everyone(connection: Connection, now: datetime) -> int:
@@ -119,7 +126,8 @@ def _event_contributions(bundle: Bundle) -> Select[Any]:
     if any(scoring.decay_of(rule) for rule in scoring.rules):
         age = epoch_seconds(NOW) - epoch_seconds(events.c.occurred_at)
         faded = rules.c.points * case(
-            (rules.c.half_life > 0, func.pow(0.5, age / func.nullif(rules.c.half_life, 0.0))),
+            # PostgreSQL refuses a power that is too small for a double; after 200 halvings nothing is left anyway.
+            (rules.c.half_life > 0, func.pow(0.5, least_of(literal(200.0), age / func.nullif(rules.c.half_life, 0.0)))),
             (rules.c.linear > 0, greatest_of(literal(0.0), 1.0 - age / func.nullif(rules.c.linear, 0.0))),
             else_=1.0,
         )
@@ -274,10 +282,17 @@ def _upsert_scores(connection: Connection, decaying: list[str], values: dict[str
         name: func.coalesce(func.sum(case((parts.c.dimension == name, parts.c.points), else_=0.0)), 0.0)
         for name in ("interest", "fit")
     }
-    due: Any = sa.cast(sa.null(), scores.c.due_at.type)
+    # What is received while a run is on its way happens after the run's `now`; the next run has to look again.
+    due = value_of(
+        events,
+        func.min(events.c.occurred_at),
+        events.c.lead_id == work_queue.c.lead_id,
+        events.c.occurred_at > NOW,
+    )
     if decaying:
         fading = func.max(case((parts.c.rule.in_(decaying), 1), else_=0))
-        due = case((fading == 1, plus_seconds(NOW, literal(_DECAY_LOOK))), else_=sa.null())
+        # An event that lies ahead does so by minutes; it comes before any decay.
+        due = func.coalesce(due, case((fading == 1, plus_seconds(NOW, literal(_DECAY_LOOK))), else_=sa.null()))
     rows = (
         select(
             work_queue.c.lead_id,
@@ -303,7 +318,6 @@ def _upsert_scores(connection: Connection, decaying: list[str], values: dict[str
 
 
 def _roll_up() -> Any:
-    touched = select(leads.c.account_id).where(leads.c.id.in_(work.leads_of(BATCH, "score")))
     sums = (
         select(
             leads.c.account_id,
@@ -312,7 +326,7 @@ def _roll_up() -> Any:
             func.sum(scores.c.total).label("total"),
         )
         .select_from(leads.join(scores, scores.c.lead_id == leads.c.id))
-        .where(leads.c.account_id.in_(touched), leads.c.merged_into_id.is_(None))
+        .where(leads.c.account_id.in_(_TOUCHED), leads.c.merged_into_id.is_(None))
         .group_by(leads.c.account_id)
         .subquery()
     )
@@ -323,6 +337,10 @@ def _roll_up() -> Any:
     )
 
 
+_TOUCHED = select(leads.c.account_id).where(leads.c.id.in_(work.leads_of(BATCH, "score")))
+_LOCK_ACCOUNTS = (
+    select(accounts.c.id).where(accounts.c.id.in_(_TOUCHED)).order_by(accounts.c.id).with_for_update(key_share=True)
+)
 _ROLL_UP = _roll_up()
 
 

@@ -87,17 +87,3 @@ def refused_files(connection: Connection) -> list[RowMapping]:
     """Files that could not be read as a whole."""
     rows = select(intake_files).where(intake_files.c.status == "refused").order_by(intake_files.c.started_at)
     return list(connection.execute(rows).mappings())
-
-
-__all__ = [
-    "advance_file",
-    "asked_to_wait",
-    "begin_file",
-    "cursor",
-    "end_file",
-    "file",
-    "move",
-    "refuse_file",
-    "refused_files",
-    "wait_until",
-]

@@ -13,11 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Select, and_, case, func, insert, literal, not_, or_, select, update
 
-from db import work
+from db import runs, work
 from db.conditions import NOW, Scope, compile_condition, event_matches
 from db.subqueries import there_is
 from db.tables import events, leads, scores, stage_transitions, work_queue
-from db.types import plus_seconds
+from db.types import UTCDateTime, json_text, plus_seconds
 from nurture.conditions import STAGE_RANK, Stage
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.lifecycle import Recycle
@@ -26,6 +26,7 @@ BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
 # After every event of the same instant: a threshold is looked at when all events are in.
 AFTER_EVENTS = 2**63 - 1
 _MAX_ROUNDS = 40
+_LOOKED_AT = "cool-downs looked at"
 _COLUMNS = [
     "lead_id",
     "from_stage",
@@ -38,6 +39,7 @@ _COLUMNS = [
     "event_id",
     "score",
     "reason",
+    "cool_until",
     "silent",
 ]
 
@@ -129,7 +131,7 @@ def _by_event(bundle: Bundle) -> Select[Any]:
         for rule in bundle.lifecycle.conversions
         if rule.where
     ]
-    forward = and_(rules.c.backward == 0, rules.c.to_rank > _RANK, _after_rejection(bundle.lifecycle.recycle, rules))
+    forward = and_(rules.c.backward == 0, rules.c.to_rank > _RANK, _after_rejection(rules))
     backward = and_(rules.c.backward == 1, leads.c.stage == rules.c.from_stage, after_last)
     stage_before = func.coalesce(_latest("to_stage", before=events), "lead")
     found = (
@@ -144,7 +146,14 @@ def _by_event(bundle: Bundle) -> Select[Any]:
             rules.c.rule,
             events.c.id.label("event_id"),
             work_queue.c.silent,
-            case((not_(after_last), literal("late event")), else_=None).label("reason"),
+            case(
+                (rules.c.backward == 1, json_text(events.c.properties, literal("reason"))),
+                (not_(after_last), literal("late event")),
+                else_=None,
+            ).label("reason"),
+            case(
+                (rules.c.backward == 1, _cool_until(bundle.lifecycle.recycle, events.c.occurred_at)), else_=None
+            ).label("cool_until"),
             func.row_number()
             .over(
                 partition_by=leads.c.id,
@@ -176,6 +185,7 @@ def _by_event(bundle: Bundle) -> Select[Any]:
         found.c.event_id,
         sa.cast(sa.null(), sa.Float),
         found.c.reason,
+        found.c.cool_until,
         found.c.silent,
     ).where(found.c.place == 1)
 
@@ -184,23 +194,32 @@ def _position_after(instant: Any, tiebreak: Any) -> Any:
     return or_(events.c.occurred_at > instant, and_(events.c.occurred_at == instant, events.c.tiebreak > tiebreak))
 
 
-def _after_rejection(recycle: Recycle, rules: Any) -> Any:
+def _after_rejection(rules: Any) -> Any:
     """After sales gave a lead back: new evidence only, and for SQL the cool-down must be over."""
     back_at = _latest("effective_at", backward=True)
     fresh = _position_after(back_at, _latest("effective_tiebreak", backward=True))
-    cool = or_(rules.c.to_stage != "sql", plus_seconds(back_at, literal(recycle.cool_down.seconds)) <= NOW)
+    cool = or_(rules.c.to_stage != "sql", _latest("cool_until", backward=True) <= NOW)
     return or_(back_at.is_(None), and_(fresh, cool))
+
+
+def _cool_until(recycle: Recycle, effective_at: Any) -> Any:
+    """When a lead that was given back may become SQL again: by the reason that sales gave."""
+    said = json_text(events.c.properties, literal("reason"))
+    own = {reason: each.cool_down.seconds for reason, each in recycle.reasons.items() if each.cool_down}
+    seconds: Any = literal(recycle.cool_down.seconds)
+    if own:
+        seconds = case(own, value=said, else_=seconds)
+    return plus_seconds(effective_at, seconds)
 
 
 def _by_score(bundle: Bundle) -> list[Select[Any]]:
     """Thresholds, looked at after the events: SQL first, then MQL."""
     thresholds = bundle.rules.thresholds
     back_at = _latest("effective_at", backward=True)
-    recycle = bundle.lifecycle.recycle
     fresh = or_(
         back_at.is_(None),
         and_(
-            plus_seconds(back_at, literal(recycle.cool_down.seconds)) <= NOW,
+            _latest("cool_until", backward=True) <= NOW,
             there_is(
                 events,
                 events.c.lead_id == leads.c.id,
@@ -232,6 +251,7 @@ def _by_score(bundle: Bundle) -> list[Select[Any]]:
                 sa.cast(sa.null(), sa.BigInteger),
                 held,
                 sa.cast(sa.null(), sa.Text),
+                sa.cast(sa.null(), UTCDateTime()),
                 work_queue.c.silent,
             )
             .select_from(_batch().join(scores, scores.c.lead_id == leads.c.id))
@@ -265,19 +285,15 @@ def _follow() -> Any:
 _FOLLOW = _follow()
 
 
-def mark_cooled_down(connection: Connection, recycle: Recycle, now: datetime) -> int:
-    """Queue the leads whose cool-down after a rejection has ended and that are still below SQL."""
+def mark_cooled_down(connection: Connection, now: datetime) -> int:
+    """Queue the leads whose cool-down after a rejection has ended since the last look."""
+    looked_at = runs.setting(connection, _LOOKED_AT)
     back = stage_transitions
-    ended = and_(
-        plus_seconds(back.c.effective_at, literal(recycle.cool_down.seconds)) <= NOW,
-        plus_seconds(back.c.effective_at, literal(recycle.cool_down.seconds + 2 * 86_400)) > NOW,
-    )
-    query = (
-        select(back.c.lead_id)
-        .join(leads, leads.c.id == back.c.lead_id)
-        .where(back.c.cause == "recycle", leads.c.stage.in_(("lead", "mql")), ended)
-    )
-    return work.mark(connection, "stage", query, now)
+    ended = [back.c.cool_until <= now]
+    if looked_at is not None:
+        ended.append(back.c.cool_until > datetime.fromisoformat(looked_at))
+    runs.remember(connection, _LOOKED_AT, now.isoformat())
+    return work.mark(connection, "stage", select(back.c.lead_id).where(*ended), now)
 
 
 def counts(connection: Connection) -> dict[str, int]:

@@ -132,19 +132,24 @@ class text_number(FunctionElement[float]):  # noqa: N801
     inherit_cache = True
 
 
+# The grammar of JSON numbers, short enough to fit a double.
+_NUMBER = "^[ \\t\\n\\r]*-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]{1,2})?[ \\t\\n\\r]*$"
+
+
 @compiles(text_number, "sqlite")
 def _number_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
     text = compiler.process(element.clauses, **kw)
-    return f"(CASE WHEN {text} GLOB '*[0-9]*' AND {text} NOT GLOB '*[^0-9.eE+-]*' THEN CAST({text} AS REAL) END)"
+    number = f"json_valid({text}) AND json_type({text}) IN ('integer', 'real')"
+    return (
+        f"(CASE WHEN length({text}) <= 40 AND {number} AND {text} NOT GLOB '*[eE]*[0-9][0-9][0-9]*' "
+        f"THEN CAST({text} AS REAL) END)"
+    )
 
 
 @compiles(text_number, "postgresql")
 def _number_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     text = compiler.process(element.clauses, **kw)
-    return (
-        f"(CASE WHEN {text} ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{{1,3}})?$' "
-        f"THEN CAST({text} AS double precision) END)"
-    )
+    return f"(CASE WHEN length({text}) <= 40 AND {text} ~ '{_NUMBER}' THEN CAST({text} AS double precision) END)"
 
 
 class least_of(FunctionElement[float]):  # noqa: N801

@@ -9,9 +9,12 @@ import re
 
 _MARKS = (
     (re.compile(r"[^\s<>\"'`(),;:=\[\]{}|]+@[^\s<>\"'`(),;:\[\]{}|]+"), "[address]"),
-    (re.compile(r"\+\d(?:[ ()./-]?\d){6,}"), "[phone]"),
-    # Longer than a UUID: hashes, signed links, keys.
-    (re.compile(r"(?<![\w/-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{40,}(?:\.[\w-]+)*"), "[token]"),
+    (re.compile(r"\+\d(?:[ ()./-]{0,2}\d){6,}"), "[phone]"),
+    # Longer than a UUID: keys and hashes, and signed links with letters of both cases and digits.
+    (
+        re.compile(r"(?<![\w.-])(?:[0-9a-f]{40,}|(?=[\w.-]*\d)(?=[\w.-]*[A-Z])(?=[\w.-]*[a-z])[\w.-]{40,})", re.ASCII),
+        "[token]",
+    ),
 )
 
 

@@ -105,6 +105,8 @@ class LeadReader:
             raw = read(row, line)
             if raw is not None:
                 limit = normalise.LIMITS.get(name, normalise.FIELD_LIMIT)
+                if name == "time_zone":
+                    _refuse_unknown_zone(word(raw))
                 fields[name] = (
                     normalise.country(word(raw)) if name == "country" else normalise.text(word(raw), f"`{name}`", limit)
                 )
@@ -130,6 +132,14 @@ class LeadReader:
             for name, raw in row.items()
             if name and name not in (self.named or ()) and raw not in (None, "") and raw not in self.missing
         }
+
+
+def _refuse_unknown_zone(name: str) -> None:
+    """A lead in a zone that nobody knows would get no local time."""
+    try:
+        normalise.time_zone(name)
+    except ValueError as error:
+        raise RefusedRow("bad-value", str(error)) from None
 
 
 class _Consent:

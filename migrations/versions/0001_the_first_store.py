@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
-
 from db.types import Id, Json, Key, UTCDateTime
 
 revision: str = "0001"
@@ -428,7 +427,8 @@ def upgrade() -> None:
         sa.Column("rule", Key, nullable=False),
         sa.Column("event_id", Id, nullable=True),
         sa.Column("score", sa.Float(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True, comment="what sales said, or that the event came late"),
+        sa.Column("cool_until", UTCDateTime(), nullable=True),
         sa.Column("silent", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.CheckConstraint(
             "cause IN ('event', 'score', 'recycle', 'person')", name=op.f("ck_stage_transitions_cause_known")
@@ -438,6 +438,7 @@ def upgrade() -> None:
         comment="append-only; ever reached is never lost",
     )
     with op.batch_alter_table("stage_transitions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_stage_transitions_cool_until"), ["cool_until"], unique=False)
         batch_op.create_index("ix_stage_transitions_lead", ["lead_id", "effective_at"], unique=False)
         batch_op.create_index("ix_stage_transitions_recorded", ["recorded_at"], unique=False)
 
@@ -721,6 +722,7 @@ def downgrade() -> None:
     with op.batch_alter_table("stage_transitions", schema=None) as batch_op:
         batch_op.drop_index("ix_stage_transitions_recorded")
         batch_op.drop_index("ix_stage_transitions_lead")
+        batch_op.drop_index(batch_op.f("ix_stage_transitions_cool_until"))
 
     op.drop_table("stage_transitions")
     with op.batch_alter_table("identities", schema=None) as batch_op:

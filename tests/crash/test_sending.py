@@ -66,7 +66,7 @@ class Bench:
             assert child.exitcode == (-9 if die_at else 0)
             self.world.context.email = sender.smtp(sink.port)
             self.world.run("deliver")
-            delivered = Counter(key.partition("@")[0] for key in sink.keys())
+            delivered = Counter(key.partition("@")[0] for key in (each[0] for each in sink.accepted))
         rows = [row for row in self.world.rows("messages") if row["id"] >= first]
         lost = sum(1 for row in rows if row["status"] == "accepted" and not delivered[row["key"]])
         return Trial(delivered, Counter(row["status"] for row in rows), lost)

@@ -200,3 +200,12 @@ def test_a_rescore_without_news_touches_nobody(world):
     world.happens("ada", "email.clicked")
     assert world.run("rescore").counts["leads_rescored"] == 1
     assert world.run("rescore").counts["leads_rescored"] == 0
+
+
+def test_points_of_ages_ago_have_faded_to_nothing_and_stop_no_run(new_world):
+    rule = {"event": "page.viewed", "points": 8, "decay": {"half_life": "1 hour"}}
+    world = new_world(with_scoring(rules=[rule]))
+    world.lead("ada")
+    world.happens("ada", "page.viewed", START - timedelta(days=90))
+    world.run("rescore")
+    assert world.score("ada")["total"] == pytest.approx(0, abs=1e-9)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 
-from tests.world import START
+from tests.world import DOCUMENTS, START
 
 
 def moves(world, name):
@@ -167,3 +168,24 @@ def test_a_purchase_makes_a_customer_and_wins_the_task(world):
     world.run()
     assert world.stage("ada") == "customer"
     assert world.rows("sales_tasks")[0]["status"] == "won"
+
+
+def test_each_reason_of_sales_has_its_own_cool_down(new_world):
+    documents = deepcopy(DOCUMENTS)
+    documents["lifecycle"]["recycle"] = {"cool_down": "10 days", "reasons": {"bad-time": {"cool_down": "2 days"}}}
+    world = new_world(documents)
+    for name, reason in (("ada", "bad-time"), ("bo", "no-budget")):
+        world.lead(name)
+        world.happens(name, "demo.requested")
+        world.run()
+        world.now += timedelta(minutes=1)
+        world.happens(name, "sales.rejected", reason=reason)
+        world.happens(name, "demo.requested", world.now + timedelta(minutes=1))
+        world.run()
+    world.days(3)
+    assert (world.stage("ada"), world.stage("bo")) == ("sql", "mql")
+    assert [row["reason"] for row in world.rows("stage_transitions", cause="recycle")] == ["bad-time", "no-budget"]
+    # The machine was off when the other cool-down ended.
+    world.now += timedelta(days=20)
+    world.run()
+    assert world.stage("bo") == "sql"

@@ -23,13 +23,13 @@ def everything(world: Any) -> Iterator[Any]:
     yield from (part for pair in compiled.derived.statements for part in pair)
     for plan in compiled.entries.values():
         yield from (plan.batch.fall, plan.batch.rise, plan.batch.enter, plan.everybody.enter)
-        yield from (statement for _, statement in plan.leave)
     for plan in compiled.audiences.values():
         yield from (plan.add, plan.remove, plan.never_told)
     with world.database.read() as connection:
         for program in compiled.programs(connection).values():
             assert isinstance(program, SequenceProgram)
             yield from program.awaited
+            yield from (statement for _, statement in (*program.leave, *program.leave_changed))
             for node in program.nodes:
                 yield from (statement for _, statement in program._build(connection, node))
     yield sales_tasks.has_open_task(NOW)
