@@ -45,7 +45,7 @@ class PrefectServer:
 
     def has_pool(self, name: str) -> bool:
         """Whether a worker has made this work pool known."""
-        return self._client.get(f"/work_pools/{name}").is_success
+        return bool(self._ask("/work_pools/filter", {"work_pools": {"name": {"any_": [name]}}}))
 
     def deployments(self) -> list[str]:
         """The names of all deployments."""

@@ -16,7 +16,7 @@ def find_or_create(connection: Connection, names: Mapping[str, str], now: dateti
     if not names:
         return {}
     asked = listed(connection, "asked", [[key] for key in names], accounts.c.name_key)
-    rows = select(accounts.c.name_key, accounts.c.id).join(asked, asked.c.name_key == accounts.c.name_key)
+    rows = select(accounts.c.name_key, accounts.c.id).where(accounts.c.name_key.in_(select(asked.c.name_key)))
     found = {str(key): int(id_) for key, id_ in connection.execute(rows)}
     new = sorted(set(names) - set(found))
     if new:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,23 +27,36 @@ class AudiencePlan:
         self.name = name
         self.audience = audience
         wanted = _wanted(name, audience, bundle)
+        no_longer = not_(there_is(leads, leads.c.id == audience_members.c.lead_id, *wanted))
         mine = and_(audience_members.c.platform == PLATFORM, audience_members.c.audience == name)
         known = select(audience_members.c.lead_id).where(mine, audience_members.c.status.in_(("adding", "member")))
-        people = wanted.subquery()
-        self.add = select(PLATFORM, literal(name), people.c.id, literal("adding"), NOW).where(people.c.id.not_in(known))
+        self.add = select(PLATFORM, literal(name), leads.c.id, literal("adding"), NOW).where(
+            leads.c.id.not_in(known), *wanted
+        )
         self.never_told = (
             update(audience_members)
             .where(
                 mine,
                 audience_members.c.status == "adding",
                 audience_members.c.batch.is_(None),
-                audience_members.c.lead_id.not_in(wanted),
+                no_longer,
             )
             .values(status="removed", reason=_why(audience), changed_at=NOW)
         )
+        # Its worker died during the upload: perhaps the platform has been told, so it is told the contrary.
+        self.perhaps_told = (
+            update(audience_members)
+            .where(
+                mine,
+                audience_members.c.status == "adding",
+                audience_members.c.batch.is_not(None),
+                no_longer,
+            )
+            .values(status="removing", reason=_why(audience), changed_at=NOW, batch=None)
+        )
         self.remove = (
             update(audience_members)
-            .where(mine, audience_members.c.status == "member", audience_members.c.lead_id.not_in(wanted))
+            .where(mine, audience_members.c.status == "member", no_longer)
             .values(status="removing", reason=_why(audience), changed_at=NOW)
         )
 
@@ -52,13 +65,15 @@ class AudiencePlan:
         values = {"now": now, "on_platform": platform}
         cancelled = connection.execute(self.never_told, values).rowcount
         removing = connection.execute(self.remove, values).rowcount
+        removing += connection.execute(self.perhaps_told, values).rowcount
         insert = work.insert_for(connection)(audience_members).from_select(
             ["platform", "audience", "lead_id", "status", "changed_at"], self.add
         )
         adding = connection.execute(
             insert.on_conflict_do_update(
                 index_elements=["platform", "audience", "lead_id"],
-                set_={"status": "adding", "reason": None, "changed_at": insert.excluded.changed_at},
+                # Without its batch: an upload of the removal that is still in hand must not count for this.
+                set_={"status": "adding", "reason": None, "changed_at": insert.excluded.changed_at, "batch": None},
                 where=audience_members.c.status.in_(("removed", "removing")),
             ),
             values,
@@ -66,7 +81,7 @@ class AudiencePlan:
         return {"audience_adds": adding, "audience_removals": removing, "audience_cancelled": cancelled}
 
 
-def _wanted(name: str, audience: Audience, bundle: Bundle) -> Any:
+def _wanted(name: str, audience: Audience, bundle: Bundle) -> list[Any]:
     """Who should be a member: by criteria or step, with consent for advertising, and never against suppression."""
     choice = and_(audience_choices.c.audience == name, audience_choices.c.lead_id == leads.c.id)
     added = there_is(audience_choices, choice, audience_choices.c.choice == "add")
@@ -84,7 +99,7 @@ def _wanted(name: str, audience: Audience, bundle: Bundle) -> Any:
     conditions += [_allowed(audience), not_(_suppressed())]
     if audience.kind == "prospecting":
         conditions += [leads.c.stage != "customer", not_(has_open_task(leads.c.id))]
-    return select(leads.c.id).where(*conditions)
+    return conditions
 
 
 def _allowed(audience: Audience) -> Any:
@@ -116,6 +131,27 @@ def _why(audience: Audience) -> Any:
         .correlate(audience_members)
         .scalar_subquery()
     )
+
+
+def retire(connection: Connection, live: Iterable[tuple[str, str]], now: datetime) -> list[tuple[str, str]]:
+    """Let everybody leave the audiences that no definition names any more; returns those with somebody to be told of.
+
+    `live` are the pairs of platform and audience that the definitions name.
+    """
+    table = audience_members
+    rows = connection.execute(
+        select(table.c.platform, table.c.audience)
+        .where(table.c.status != "removed")
+        .group_by(table.c.platform, table.c.audience)
+    )
+    gone = sorted({(str(row[0]), str(row[1])) for row in rows} - set(live))
+    for platform, audience in gone:
+        connection.execute(
+            update(table)
+            .where(table.c.platform == platform, table.c.audience == audience, table.c.status.in_(("adding", "member")))
+            .values(status="removing", reason="audience-removed", changed_at=now, batch=None)
+        )
+    return gone
 
 
 def claim_changes(

@@ -13,6 +13,7 @@ from db.subqueries import there_is
 from db.tables import (
     audience_members,
     enrollments,
+    events,
     executed_steps,
     leads,
     messages,
@@ -165,6 +166,13 @@ def _told_without_hash(now: datetime) -> Select[Any]:
 
 
 def _sent_against_suppression(now: datetime) -> Select[Any]:
+    # What happened before the hand-over and was heard of after it could not be known.
+    heard_later = there_is(
+        events,
+        events.c.lead_id == messages.c.lead_id,
+        events.c.occurred_at == suppressions.c.since,
+        events.c.received_at >= messages.c.handed_over_at,
+    )
     return (
         select(messages.c.id)
         .join(leads, leads.c.id == messages.c.lead_id)
@@ -176,7 +184,7 @@ def _sent_against_suppression(now: datetime) -> Select[Any]:
                 suppressions.c.lifted_at.is_(None),
             ),
         )
-        .where(messages.c.handed_over_at > suppressions.c.since, messages.c.status == "accepted")
+        .where(messages.c.handed_over_at > suppressions.c.since, messages.c.status == "accepted", not_(heard_later))
     )
 
 

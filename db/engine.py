@@ -10,14 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 
 from nurture.errors import BadSetting, OutsideFailed, RipenError
 
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
-    # A commit survives a power cut, not only a crash of the process.
-    "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 30000",
     "PRAGMA cache_size = -65536",
@@ -25,7 +23,7 @@ _SQLITE_PRAGMAS = (
 )
 
 
-__all__ = ["Connection", "Database", "DatabaseFailed"]
+__all__ = ["Connection", "Database", "DatabaseBusy", "DatabaseFailed"]
 
 
 class Database:
@@ -82,6 +80,10 @@ def _create_engine(url: str) -> Engine:
 
 
 def _sqlite(url: sa.URL) -> Engine:
+    synchronous = str(url.query.get("synchronous", "full")).upper()
+    if synchronous not in ("FULL", "NORMAL"):
+        raise BadSetting("database_url: `synchronous` is full (survives a power cut) or normal (survives a crash)")
+    url = url.difference_update_query(["synchronous"])
     if url.database and url.database != ":memory:":
         folder = Path(url.database).absolute().parent
         if not folder.is_dir():
@@ -97,7 +99,7 @@ def _sqlite(url: sa.URL) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in _SQLITE_PRAGMAS:
+        for pragma in (*_SQLITE_PRAGMAS, f"PRAGMA synchronous = {synchronous}"):
             connection.execute(pragma)
 
     @event.listens_for(engine, "begin")
@@ -130,14 +132,31 @@ def _without_personal_data() -> Iterator[None]:
             raise
         original = error.orig
         kind = type(original).__name__
+        if getattr(original, "sqlstate", None) in _IN_EACH_OTHERS_WAY:
+            raise DatabaseBusy(f"two transactions were in each other's way: {kind}") from None
         diagnosis = getattr(original, "diag", None)
         constraint = getattr(diagnosis, "constraint_name", None)
         if isinstance(error, OperationalError):
             primary = getattr(diagnosis, "message_primary", None) or str(original).splitlines()[0][:200]
             raise DatabaseFailed(f"the database does not answer as it should: {kind}: {primary}") from None
-        text = f"{kind}" + (f" on {constraint}" if constraint else f": {str(original).splitlines()[0][:200]}")
+        if constraint:
+            what = f" on {constraint}"
+        elif isinstance(error, DataError):
+            # The message quotes the value.
+            what = f", code {getattr(original, 'sqlstate', None) or 'unknown'}"
+        else:
+            what = f": {str(original).splitlines()[0][:200]}"
+        text = kind + what
         raise DatabaseFailed(f"the database refused a statement: {text}") from None
+
+
+# Deadlock and failed serialisation: PostgreSQL has rolled one of the two back.
+_IN_EACH_OTHERS_WAY = ("40P01", "40001")
 
 
 class DatabaseFailed(OutsideFailed):
     """The database refused a statement or is out of reach."""
+
+
+class DatabaseBusy(DatabaseFailed):
+    """Two transactions were in each other's way and this one was rolled back; do it again."""

@@ -87,12 +87,15 @@ class _Statements:
 
     def __init__(self, plan: EntryPlan, whom: Select[Any], silent: Any) -> None:
         name, entry = plan.name, plan.sequence.entry
-        condition = [leads.c.id.in_(whom), leads.c.merged_into_id.is_(None), compile_condition(entry.when, plan.scope)]
-        holds = select(leads.c.id).where(*condition)
+        holds = [leads.c.merged_into_id.is_(None), compile_condition(entry.when, plan.scope)]
+        still = there_is(leads, leads.c.id == entry_marks.c.lead_id, *holds)
         self.fall = delete(entry_marks).where(
-            entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), entry_marks.c.lead_id.not_in(holds)
+            entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), not_(still)
         )
-        self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), else_=NOW)).where(*condition)
+        marked = select(entry_marks.c.lead_id).where(entry_marks.c.sequence == name)
+        self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), else_=NOW)).where(
+            leads.c.id.in_(whom), leads.c.id.not_in(marked), *holds
+        )
         edge = [entry_marks.c.sequence == name, entry_marks.c.since == NOW, entry_marks.c.lead_id.in_(whom)]
         self.enter = _enter(name, plan.sequence, edge)
 
@@ -215,17 +218,13 @@ def came(test: EventTest, scope: Scope) -> Any:
     return there_is(leads, leads.c.id == enrollments.c.lead_id, compile_condition(Did(did=narrowed), scope))
 
 
-def stop_all(
-    connection: Connection, sequence: str, reason: str, now: datetime, *, also_pinned: bool = True
-) -> int:
+def stop_all(connection: Connection, sequence: str, reason: str, now: datetime, *, also_pinned: bool = True) -> int:
     """Everybody leaves, with that reason."""
     mine = [enrollments.c.sequence == sequence, enrollments.c.status == "active"]
     if not also_pinned:
         mine.append(enrollments.c.pinned.is_(False))
     return connection.execute(
-        update(enrollments)
-        .where(*mine)
-        .values(ended("exited", reason)),
+        update(enrollments).where(*mine).values(ended("exited", reason)),
         {"now": now},
     ).rowcount
 

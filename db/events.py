@@ -67,8 +67,8 @@ def stopping(connection: Connection, lead_ids: Iterable[int]) -> list[RowMapping
         events.c.source_event_id,
         events.c.occurred_at,
         events.c.properties,
-    ).join(asked, asked.c.id == events.c.lead_id)
-    return list(connection.execute(rows.where(events.c.type.in_(STOPPING))).mappings())
+    ).where(events.c.lead_id.in_(select(asked.c.id)), events.c.type.in_(STOPPING))
+    return list(connection.execute(rows).mappings())
 
 
 def first_seen(connection: Connection, lead_ids: Iterable[int]) -> None:

@@ -47,8 +47,9 @@ def with_email(connection: Connection, lead_ids: Iterable[int]) -> set[int]:
     if not wanted:
         return set()
     asked = ids(connection, "asked", wanted)
-    rows = select(identities.c.lead_id).join(asked, asked.c.id == identities.c.lead_id)
-    return set(connection.execute(rows.where(identities.c.kind == EMAIL)).scalars())
+    # As a join SQLite may walk the list once for every address that it knows.
+    rows = select(identities.c.lead_id).where(identities.c.lead_id.in_(select(asked.c.id)), identities.c.kind == EMAIL)
+    return set(connection.execute(rows).scalars())
 
 
 def survivors(connection: Connection, lead_ids: Iterable[int]) -> dict[int, int]:
@@ -57,7 +58,9 @@ def survivors(connection: Connection, lead_ids: Iterable[int]) -> dict[int, int]
     if not wanted:
         return {}
     asked = ids(connection, "asked", wanted)
-    rows = select(leads.c.id, func.coalesce(leads.c.merged_into_id, leads.c.id)).join(asked, asked.c.id == leads.c.id)
+    rows = select(leads.c.id, func.coalesce(leads.c.merged_into_id, leads.c.id)).where(
+        leads.c.id.in_(select(asked.c.id))
+    )
     return {int(id_): int(today) for id_, today in connection.execute(rows)}
 
 

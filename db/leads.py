@@ -64,7 +64,7 @@ def drafts(connection: Connection, lead_ids: Iterable[int]) -> dict[int, Draft]:
     if not wanted:
         return {}
     asked = ids(connection, "asked", wanted)
-    rows = select(leads.c.id, *[leads.c[name] for name in _COLUMNS]).join(asked, asked.c.id == leads.c.id)
+    rows = select(leads.c.id, *[leads.c[name] for name in _COLUMNS]).where(leads.c.id.in_(select(asked.c.id)))
     found: dict[int, Draft] = {}
     for row in connection.execute(rows).mappings():
         values = {name: row[name] for name in PROFILE if row[name] is not None}

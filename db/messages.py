@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping, and_, case, func, literal, or_, select, update
 
+from db import sequences
 from db.conditions import NOW
 from db.entries import IN_SALES_HANDS
 from db.sales_tasks import has_open_task
@@ -30,10 +31,12 @@ from db.types import database_clock, plus_seconds
 from db.windows import Place, opening
 from db.work import insert_for
 
-# Temporary refusals are tried again after so long, and given up after three days.
+# Temporary refusals are tried again after so long; the last pause repeats, so that trying ends after three days.
 RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
 STATUSES = ("queued", "claimed", "handing_over", "accepted", "rejected", "failed", "unknown", "skipped")
-GIVE_UP_AFTER = timedelta(hours=72)
+MOST_ATTEMPTS = 10
+# Why a message went back to the queue at the hand-over.
+ON_HOLD = "on-hold"
 OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
 
 
@@ -70,7 +73,7 @@ def refusal() -> Any:
 
 def recover(connection: Connection, now: datetime) -> dict[str, int]:
     """Take over what dead workers left: claims go back to the queue, hand-overs become unknown and are never resent."""
-    expired = messages.c.lease_until < database_clock()
+    expired = and_(messages.c.settled_at.is_(None), messages.c.lease_until < database_clock())
     requeued = connection.execute(
         update(messages)
         .where(messages.c.status == "claimed", expired)
@@ -92,7 +95,16 @@ def recover(connection: Connection, now: datetime) -> dict[str, int]:
 
 
 def _ready() -> Any:
-    return and_(messages.c.status == "queued", or_(messages.c.not_before.is_(None), messages.c.not_before <= NOW))
+    return and_(
+        messages.c.status == "queued",
+        # Known from the status, and said so that the index of the open messages serves.
+        messages.c.settled_at.is_(None),
+        or_(messages.c.not_before.is_(None), messages.c.not_before <= NOW),
+    )
+
+
+# Nothing happens to their messages, not even that they come too late.
+_ON_HOLD = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
 
 
 def skip_refused(connection: Connection, now: datetime) -> int:
@@ -103,7 +115,7 @@ def skip_refused(connection: Connection, now: datetime) -> int:
 def _skip_statement() -> Any:
     return (
         update(messages)
-        .where(_ready(), refusal().is_not(None))
+        .where(_ready(), messages.c.sequence.not_in(_ON_HOLD), refusal().is_not(None))
         .values(status="skipped", reason=refusal(), settled_at=NOW)
     )
 
@@ -143,10 +155,9 @@ def hold_until_open(
 
 def claim(connection: Connection, owner: str, now: datetime, limit: int, lease: timedelta) -> list[dict[str, Any]]:
     """Take ready messages for one worker, most urgent first, with all that rendering needs."""
-    on_hold = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
     wanted = (
         select(messages.c.id)
-        .where(_ready(), messages.c.sequence.not_in(on_hold))
+        .where(_ready(), messages.c.sequence.not_in(_ON_HOLD))
         .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
         .limit(limit)
     )
@@ -218,16 +229,21 @@ def hand_over(
     """The point of no return: check everything once more under lock, then set `handing_over`; returns the refusal.
 
     The lead's row is locked first, and every transaction that suppresses locks it too, so that an unsubscribe commits
-    either before this check or after the hand-over began. Without `owner` still being us nothing is sent.
+    either before this check or after the hand-over began. Without `owner` still being us nothing is sent. A sequence
+    that has been put on hold gets its message back.
     """
-    lead = select(leads.c.id).where(
-        leads.c.id == select(messages.c.lead_id).where(messages.c.id == message_id).scalar_subquery()
-    )
+    sequences.share(connection)
     if connection.dialect.name == "postgresql":
-        connection.execute(lead.with_for_update())
+        # Not stronger than needed: a row that refers to the lead may be written meanwhile.
+        connection.execute(_LOCK_LEAD, {"message": message_id})
     row = connection.execute(_CHECK, {"message": message_id, "now": now}).one()
     if row.owner != owner or row.status != "claimed":
         return "taken-over"
+    if row.on_hold:
+        connection.execute(
+            update(messages).where(messages.c.id == message_id).values(status="queued", owner=None, lease_until=None)
+        )
+        return ON_HOLD
     if row.refusal is not None:
         connection.execute(
             update(messages)
@@ -235,21 +251,9 @@ def hand_over(
             .values(status="skipped", reason=row.refusal, settled_at=now, owner=None, lease_until=None)
         )
         return str(row.refusal)
-    lease_until = plus_seconds(database_clock(), literal(lease.total_seconds()))
-    connection.execute(
-        update(messages)
-        .where(messages.c.id == message_id, messages.c.owner == owner)
-        .values(
-            status="handing_over",
-            handed_over_at=now,
-            lease_until=lease_until,
-            transport=transport,
-            subject=subject,
-            locale=locale,
-            consent_id=row.consent_id,
-            attempts=messages.c.attempts + 1,
-        )
-    )
+    values = {"on_transport": transport, "as_subject": subject, "in_locale": locale, "by_consent": row.consent_id}
+    mine = {"message": message_id, "worker": owner, "now": now, "lease": lease.total_seconds()}
+    connection.execute(_HAND_OVER, {**mine, **values})
     return None
 
 
@@ -259,12 +263,50 @@ def _check_statement() -> Any:
         .where(consent_states.c.lead_id == messages.c.lead_id, consent_states.c.topic == messages.c.topic)
         .scalar_subquery()
     )
-    return select(messages.c.owner, messages.c.status, refusal().label("refusal"), consent.label("consent_id")).where(
-        messages.c.id == sa.bindparam("message", type_=sa.BigInteger())
-    )
+    return select(
+        messages.c.owner,
+        messages.c.status,
+        messages.c.sequence.in_(_ON_HOLD).label("on_hold"),
+        refusal().label("refusal"),
+        consent.label("consent_id"),
+    ).where(messages.c.id == sa.bindparam("message", type_=sa.BigInteger()))
 
 
+# Built once: they are on the way of every single message.
 _CHECK = _check_statement()
+_MESSAGE = messages.c.id == sa.bindparam("message", type_=sa.BigInteger())
+_MINE = messages.c.owner == sa.bindparam("worker", type_=sa.String())
+_LOCK_LEAD = (
+    select(leads.c.id)
+    .where(leads.c.id == select(messages.c.lead_id).where(_MESSAGE).scalar_subquery())
+    .with_for_update(key_share=True)
+)
+_HAND_OVER = (
+    update(messages)
+    .where(_MESSAGE, _MINE)
+    .values(
+        status="handing_over",
+        handed_over_at=NOW,
+        lease_until=plus_seconds(database_clock(), sa.bindparam("lease", type_=sa.Float())),
+        transport=sa.bindparam("on_transport"),
+        subject=sa.bindparam("as_subject"),
+        locale=sa.bindparam("in_locale"),
+        consent_id=sa.bindparam("by_consent"),
+        attempts=messages.c.attempts + 1,
+    )
+)
+_VERDICT = {
+    "status": sa.bindparam("to_status"),
+    "reason": sa.bindparam("for_reason"),
+    "response": sa.bindparam("with_response"),
+    "provider_id": sa.bindparam("under_id"),
+    "settled_at": NOW,
+    "owner": None,
+    "lease_until": None,
+}
+_SETTLE = update(messages).where(_MESSAGE, _MINE, messages.c.status == "handing_over").values(_VERDICT)
+# The lease ran out during the reply; the verdict is evidence for the unknown.
+_SETTLE_UNKNOWN = update(messages).where(_MESSAGE, messages.c.status == "unknown").values(_VERDICT)
 
 
 def settle(
@@ -279,25 +321,11 @@ def settle(
     provider_id: str | None,
 ) -> bool:
     """Record the provider's verdict; False when somebody else has declared the message unknown meanwhile."""
-    values = {
-        "status": status,
-        "reason": reason,
-        "response": response,
-        "provider_id": provider_id,
-        "settled_at": now,
-        "owner": None,
-        "lease_until": None,
-    }
-    changed = connection.execute(
-        update(messages)
-        .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.status == "handing_over")
-        .values(values)
-    ).rowcount
+    verdict = {"to_status": status, "for_reason": reason, "with_response": response, "under_id": provider_id}
+    values = {"message": message_id, "worker": owner, "now": now, **verdict}
+    changed = connection.execute(_SETTLE, values).rowcount
     if not changed and status in ("accepted", "rejected"):
-        # The lease ran out during the reply; the verdict is evidence for the unknown.
-        connection.execute(
-            update(messages).where(messages.c.id == message_id, messages.c.status == "unknown").values(values)
-        )
+        connection.execute(_SETTLE_UNKNOWN, values)
     return bool(changed)
 
 
@@ -307,17 +335,19 @@ def retry(
     owner: str,
     now: datetime,
     *,
-    queued_at: datetime,
     attempts: int,
     reason: str,
     response: str,
 ) -> str:
-    """Put a message back after a temporary refusal, or give it up after three days; returns the new status."""
+    """Put a message back after a temporary refusal, or give it up after three days of trying; returns the new status.
+
+    `attempts` counts this one too. How long the message was queued says nothing: it may have been held for days.
+    """
     values: dict[str, Any] = {"owner": None, "lease_until": None, "reason": reason, "response": response}
-    if now - queued_at >= GIVE_UP_AFTER:
+    if attempts >= MOST_ATTEMPTS:
         values |= {"status": "failed", "settled_at": now}
     else:
-        pause = RETRY_AFTER[min(attempts, len(RETRY_AFTER)) - 1] if attempts else RETRY_AFTER[0]
+        pause = RETRY_AFTER[min(attempts, len(RETRY_AFTER)) - 1]
         values |= {"status": "queued", "not_before": now + pause, "handed_over_at": None}
     connection.execute(
         update(messages)

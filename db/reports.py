@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, and_, case, func, select
@@ -113,11 +113,19 @@ def _date_of(number: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=number)).date().isoformat()
 
 
-def period(connection: Connection) -> tuple[datetime, datetime] | None:
-    """From the first known fact to the instant of the last run; None when nothing has run yet."""
-    last = connection.execute(select(func.max(runs.c.now))).scalar()
-    first = connection.execute(select(func.min(leads.c.created_at))).scalar()
-    return (min(first, last), last) if last is not None and first is not None else None
+class Period(NamedTuple):
+    """What a report covers: from the first known lead, live from the first run, until the last one."""
+
+    since: datetime
+    live_since: datetime
+    until: datetime
+
+
+def period(connection: Connection) -> Period | None:
+    """The time that there is something to say about; None when nothing has run yet."""
+    first, last = connection.execute(select(func.min(runs.c.now), func.max(runs.c.now))).one()
+    known = connection.execute(select(func.min(leads.c.created_at))).scalar()
+    return Period(min(known or first, first), first, last) if first is not None else None
 
 
 def messages_by_status(connection: Connection) -> list[dict[str, Any]]:
@@ -271,6 +279,7 @@ def totals(connection: Connection) -> dict[str, int]:
 
 __all__ = [
     "ANSWERS",
+    "Period",
     "audience_sizes",
     "dead_letters_by_reason",
     "enrollment_counts",

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping, and_, case, func, literal, not_, or_, select, update
 
 from db import work
-from db.conditions import NOW
+from db.conditions import NOW, event_matches
 from db.subqueries import there_is
 from db.tables import events, leads, sales_task_leads, sales_tasks, stage_transitions
 from nurture.definitions.bundle import Bundle
@@ -35,6 +35,8 @@ class TaskPlan:
         per_account = bundle.rules.task_per == "account"
         self.new = _newly_qualified(bundle, per_account)
         self.colleagues = _colleagues(per_account)
+        self.again = _asked_again(bundle, per_account)
+        self.colleagues_again = _colleagues_again(bundle, per_account)
 
     def open(self, connection: Connection, batch: str, now: datetime, due: datetime) -> dict[str, int]:
         """Open a task for each lead of the batch that has just become SQL; a colleague joins the account's task."""
@@ -55,18 +57,17 @@ class TaskPlan:
             "opened_at",
             "due_at",
         ]
-        opened = connection.execute(
-            work.insert_for(connection)(sales_tasks).from_select(columns, self.new).on_conflict_do_nothing(), values
-        ).rowcount
-        joined = connection.execute(
-            work.insert_for(connection)(sales_task_leads)
-            .from_select(["task_id", "lead_id", "added_at", "reason"], self.colleagues)
-            .on_conflict_do_nothing(),
-            values,
-        ).rowcount
+        opened = joined = 0
+        for tasks, people in ((self.new, self.colleagues), (self.again, self.colleagues_again)):
+            insert = work.insert_for(connection)(sales_tasks).from_select(columns, tasks)
+            opened += max(connection.execute(insert.on_conflict_do_nothing(), values).rowcount, 0)
+            insert = work.insert_for(connection)(sales_task_leads).from_select(
+                ["task_id", "lead_id", "added_at", "reason"], people
+            )
+            joined += max(connection.execute(insert.on_conflict_do_nothing(), values).rowcount, 0)
         if joined > opened:
             connection.execute(_TELL_AGAIN, values)
-        return {"tasks_opened": max(opened, 0), "colleagues_added": max(joined - opened, 0)}
+        return {"tasks_opened": opened, "colleagues_added": joined - opened}
 
 
 def _subject(per_account: bool) -> Any:
@@ -89,13 +90,19 @@ def _just_qualified() -> Any:
     )
 
 
-def _newly_qualified(bundle: Bundle, per_account: bool) -> Any:
-    desk = bundle.lifecycle.sales
+def _owner(bundle: Bundle, per_account: bool) -> Any:
+    owners = bundle.lifecycle.sales.owners
     key = func.coalesce(leads.c.account_id, leads.c.id) if per_account else leads.c.id
-    owner = case(dict(enumerate(desk.owners)), value=key % len(desk.owners), else_=desk.owners[0])
-    step: Any = literal("Call, thank for the interest, and ask what brought it up now.")
-    if desk.next_steps:
-        step = case(dict(desk.next_steps), value=events.c.type, else_=step)
+    return case(dict(enumerate(owners)), value=key % len(owners), else_=owners[0])
+
+
+def _next_step(bundle: Bundle) -> Any:
+    step = literal("Call, thank for the interest, and ask what brought it up now.")
+    steps = bundle.lifecycle.sales.next_steps
+    return case(dict(steps), value=events.c.type, else_=step) if steps else step
+
+
+def _newly_qualified(bundle: Bundle, per_account: bool) -> Any:
     why = case(
         (stage_transitions.c.cause == "event", func.coalesce(events.c.type, stage_transitions.c.rule)),
         else_=stage_transitions.c.rule,
@@ -117,8 +124,8 @@ def _newly_qualified(bundle: Bundle, per_account: bool) -> Any:
             leads.c.account_id,
             why.label("why"),
             title.label("title"),
-            owner.label("owner"),
-            step.label("next_step"),
+            _owner(bundle, per_account).label("owner"),
+            _next_step(bundle).label("next_step"),
             stage_transitions.c.event_id,
             stage_transitions.c.id.label("transition_id"),
             stage_transitions.c.effective_at,
@@ -136,6 +143,10 @@ def _newly_qualified(bundle: Bundle, per_account: bool) -> Any:
         )
         .subquery()
     )
+    return _task_rows(found)
+
+
+def _task_rows(found: Any) -> Any:
     return select(
         literal("sql"),
         found.c.subject,
@@ -169,6 +180,77 @@ def _colleagues(per_account: bool) -> Any:
         )
         .where(_just_qualified())
     )
+
+
+def _asking_again(bundle: Bundle) -> Any:
+    """An SQL whom nobody in sales has, because it came by an import or its task was closed, and that asks anew."""
+    people = sales_task_leads.join(sales_tasks, sales_tasks.c.id == sales_task_leads.c.task_id)
+    closed_at = (
+        select(func.max(sales_tasks.c.closed_at))
+        .select_from(people)
+        .where(sales_task_leads.c.lead_id == leads.c.id, sales_tasks.c.kind == "sql")
+        .correlate_except(sales_task_leads, sales_tasks)
+        .scalar_subquery()
+    )
+    moved = stage_transitions
+    used = there_is(
+        moved,
+        moved.c.lead_id == leads.c.id,
+        moved.c.effective_at >= events.c.occurred_at,
+        moved.c.recorded_at >= events.c.received_at,
+    )
+    asks = [
+        and_(events.c.type.in_(rule.on), *event_matches(events, rule.where))
+        for rule in bundle.lifecycle.conversions
+        if rule.to == "sql"
+    ]
+    return and_(
+        leads.c.id.in_(work.leads_of(BATCH, "stage")),
+        leads.c.stage == "sql",
+        leads.c.merged_into_id.is_(None),
+        or_(*asks) if asks else sa.false(),
+        events.c.machine.is_(False),
+        events.c.silent.is_(False),
+        events.c.occurred_at <= NOW,
+        or_(closed_at.is_(None), events.c.occurred_at > closed_at),
+        not_(used),
+        not_(has_open_task(leads.c.id)),
+    )
+
+
+def _asked_again(bundle: Bundle, per_account: bool) -> Any:
+    labels = {kind: each.label for kind, each in bundle.catalogue.events.items()}
+    order = (events.c.occurred_at, events.c.tiebreak)
+    place = func.row_number().over(partition_by=_subject(per_account), order_by=order).label("place")
+    found = (
+        select(
+            _subject(per_account).label("subject"),
+            leads.c.id.label("lead_id"),
+            leads.c.account_id,
+            events.c.type.label("why"),
+            case(labels, value=events.c.type, else_=events.c.type).label("title"),
+            _owner(bundle, per_account).label("owner"),
+            _next_step(bundle).label("next_step"),
+            events.c.id.label("event_id"),
+            sa.cast(sa.null(), sa.BigInteger).label("transition_id"),
+            events.c.occurred_at.label("effective_at"),
+            place,
+        )
+        .select_from(leads.join(events, events.c.lead_id == leads.c.id))
+        .where(_asking_again(bundle))
+        .subquery()
+    )
+    return _task_rows(found)
+
+
+def _colleagues_again(bundle: Bundle, per_account: bool) -> Any:
+    mine = and_(
+        sales_tasks.c.subject_key == _subject(per_account),
+        sales_tasks.c.kind == "sql",
+        sales_tasks.c.status.in_(OPEN),
+    )
+    people = leads.join(events, events.c.lead_id == leads.c.id).join(sales_tasks, mine)
+    return select(sales_tasks.c.id, leads.c.id, NOW, events.c.type).select_from(people).where(_asking_again(bundle))
 
 
 _TELL_AGAIN = (
@@ -276,6 +358,22 @@ def counts(connection: Connection) -> dict[str, int]:
     """How many tasks are in each state."""
     rows = connection.execute(select(sales_tasks.c.status, func.count()).group_by(sales_tasks.c.status))
     return {str(status): int(count) for status, count in rows}
+
+
+def people(connection: Connection, task_id: int) -> list[int]:
+    """Everybody whom a task is about."""
+    rows = connection.execute(select(sales_task_leads.c.lead_id).where(sales_task_leads.c.task_id == task_id))
+    return sorted(int(lead) for lead in rows.scalars())
+
+
+def settle_step(connection: Connection, task_id: int, status: str, now: datetime) -> None:
+    """What a person made of a sequence's task; it says nothing about the lead's stage."""
+    when = "accepted_at" if status == "accepted" else "closed_at"
+    connection.execute(
+        update(sales_tasks)
+        .where(sales_tasks.c.id == task_id, sales_tasks.c.kind == "step", sales_tasks.c.status.in_(OPEN))
+        .values(status=status, crm_revision=sales_tasks.c.crm_revision + 1, **{when: now})
+    )
 
 
 def open_task(connection: Connection, task_id: int) -> RowMapping | None:

@@ -57,6 +57,8 @@ def mark_due(connection: Connection, now: datetime) -> int:
     # Who waits already is looked at anyway, as silently as it was marked.
     waiting = select(work_queue.c.lead_id).where(work_queue.c.queue == "score")
     due = select(scores.c.lead_id).where(scores.c.due_at <= now, scores.c.lead_id.not_in(waiting))
+    # The limit that is none keeps SQLite from reading all scores in the order of the leads instead.
+    due = due.order_by(scores.c.due_at).limit(2**40)
     return work.mark(connection, "score", due, now)
 
 
@@ -283,7 +285,7 @@ def _upsert_scores(connection: Connection, decaying: list[str], values: dict[str
         for name in ("interest", "fit")
     }
     # What is received while a run is on its way happens after the run's `now`; the next run has to look again.
-    due = value_of(
+    due: Any = value_of(
         events,
         func.min(events.c.occurred_at),
         events.c.lead_id == work_queue.c.lead_id,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, literal, select, update
 
 from db import work
-from db.tables import sequence_states
+from db.tables import enrollments, messages, sequence_states
+from db.types import plus_seconds
+
+# Any number but those of migrations and intake: who hands over shares it, who changes a state takes it alone.
+_LOCK = 7_269_706_7
 
 
 def closed(connection: Connection) -> set[str]:
@@ -26,8 +30,39 @@ def states(connection: Connection) -> dict[str, str]:
     return {str(name): str(state) for name, state in rows}
 
 
+def share(connection: Connection) -> None:
+    """Let nobody change a sequence's state until this transaction ends; SQLite's write lock does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
+
+
+def _go_on(connection: Connection, sequence: str, pause: timedelta) -> None:
+    seconds = literal(max(pause.total_seconds(), 0.0))
+    standing = enrollments.c.sequence == sequence, enrollments.c.wake_at.is_not(None)
+    moved = {
+        "wake_at": plus_seconds(enrollments.c.wake_at, seconds),
+        "waiting_since": plus_seconds(enrollments.c.waiting_since, seconds),
+    }
+    connection.execute(update(enrollments).where(*standing).values(moved))
+    queued = messages.c.sequence == sequence, messages.c.status == "queued", messages.c.settled_at.is_(None)
+    later = {"expires_at": plus_seconds(messages.c.expires_at, seconds)}
+    connection.execute(update(messages).where(*queued).values(later))
+
+
 def set_state(connection: Connection, sequence: str, state: str, reason: str | None, now: datetime) -> None:
-    """Hold, drain, stop or resume (`on`) a sequence."""
+    """Hold, drain, stop or resume (`on`) a sequence; from the commit on no message of it is handed over but by this.
+
+    The clocks stop during a hold: what is left of each wait is left after it, too.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    held = connection.execute(
+        select(sequence_states.c.since).where(sequence_states.c.sequence == sequence, sequence_states.c.state == "hold")
+    ).scalar()
+    if held is not None and state != "hold":
+        _go_on(connection, sequence, now - held)
+    if held is not None and state == "hold":
+        now = held
     rows = work.insert_for(connection)(sequence_states).values(sequence=sequence, state=state, reason=reason, since=now)
     connection.execute(
         rows.on_conflict_do_update(

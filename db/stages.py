@@ -145,7 +145,8 @@ def _by_event(bundle: Bundle) -> Select[Any]:
             case((rules.c.backward == 1, "recycle"), else_="event").label("cause"),
             rules.c.rule,
             events.c.id.label("event_id"),
-            work_queue.c.silent,
+            # Imported history stays history, also when something new comes in the same batch.
+            or_(work_queue.c.silent, events.c.silent).label("silent"),
             case(
                 (rules.c.backward == 1, json_text(events.c.properties, literal("reason"))),
                 (not_(after_last), literal("late event")),
@@ -226,7 +227,8 @@ def _by_score(bundle: Bundle) -> list[Select[Any]]:
                 events.c.occurred_at > back_at,
                 events.c.machine.is_(False),
                 events.c.occurred_at <= NOW,
-                events.c.type.in_([rule.event for rule in bundle.scoring.rules]),
+                # An unsubscribe is no evidence for anything.
+                events.c.type.in_([rule.event for rule in bundle.scoring.rules if rule.points > 0]),
             ),
         ),
     )

@@ -85,5 +85,5 @@ class Stops:
 
 def _hashes(connection: Connection, lead_ids: set[int]) -> dict[int, str]:
     asked = ids(connection, "asked", sorted(lead_ids))
-    rows = select(leads.c.id, leads.c.email_hash).join(asked, asked.c.id == leads.c.id)
+    rows = select(leads.c.id, leads.c.email_hash).where(leads.c.id.in_(select(asked.c.id)))
     return {id_: hash_ for id_, hash_ in connection.execute(rows) if hash_}

@@ -31,7 +31,9 @@ def opening(opens: Mapping[Place, datetime], of: FromClause) -> Any:
     rows = [(zone or "", country or "", instant) for (zone, country), instant in opens.items()]
     table = (
         sa.values(
-            sa.column("zone", sa.String), sa.column("country", sa.String), sa.column("opens", UTCDateTime()),
+            sa.column("zone", sa.String),
+            sa.column("country", sa.String),
+            sa.column("opens", UTCDateTime()),
             name="opening_rows",
         )
         .data(rows)

@@ -271,3 +271,19 @@ def depends_on_time(condition: Condition) -> bool:
         or (isinstance(part, FieldIs) and part.chosen()[0] in ("older_than", "newer_than"))
         for part in walk(condition)
     )
+
+
+def time_can_make_true(condition: Condition, *, negated: bool = False) -> bool:
+    """Whether the condition can become true by the passing of time alone, such as "nothing for 90 days"."""
+    match condition:
+        case AllOf():
+            return any(time_can_make_true(part, negated=negated) for part in condition.all)
+        case AnyOf():
+            return any(time_can_make_true(part, negated=negated) for part in condition.any)
+        case Not():
+            return time_can_make_true(condition.not_, negated=not negated)
+        case Did():
+            return negated and condition.did.within is not None
+        case FieldIs():
+            return (condition.newer_than if negated else condition.older_than) is not None
+    return False

@@ -77,7 +77,8 @@ def test_a_mail_may_be_deleted_while_it_waits_for_its_turn(new_world):
     world.documents["sequences/papers"]["steps"][0]["email"] = "more"
     del world.documents["emails/thanks"]
     world.publish()
-    world.days(10)
+    world.now += timedelta(hours=5)
+    world.days(11)
     assert world.reasons("ada") == ["too-late"]
     assert world.received("ada") == ["more"]
 

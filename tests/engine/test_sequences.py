@@ -339,3 +339,20 @@ def test_the_audit_sees_a_broken_sum(world):
         connection.execute(sa.update(tables.scores).values(total=999.0))
     outcome = world.run("audit")
     assert [breach["check"] for breach in outcome.notes["audit"]] == ["sums"]
+
+
+def test_a_step_that_deadlocked_is_done_again(world, monkeypatch):
+    from db.engine import DatabaseBusy
+    from tasks import day
+
+    tries = []
+
+    def unlucky(run):
+        tries.append(run.now)
+        if len(tries) < day.MOST_TRIES:
+            raise DatabaseBusy
+        return {"done": 1}
+
+    monkeypatch.setitem(day.FLOWS, "unlucky", (unlucky,))
+    assert world.run("unlucky").counts == {"done": 1}
+    assert len(tries) == day.MOST_TRIES

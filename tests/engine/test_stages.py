@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import timedelta
 
+from tasks.sales_answers import record_answer
 from tests.world import DOCUMENTS, START
 
 
@@ -189,3 +190,56 @@ def test_each_reason_of_sales_has_its_own_cool_down(new_world):
     world.now += timedelta(days=20)
     world.run()
     assert world.stage("bo") == "sql"
+
+
+def test_whom_sales_gives_back_takes_the_colleagues_of_the_task_along(world):
+    for name in ("ada", "bo"):
+        world.lead(name, company="Acme")
+        world.happens(name, "demo.requested")
+    world.run("follow-up")
+    world.now += timedelta(hours=1)
+    record_answer(world.context, 1, "rejected", "not-now", world.now)
+    world.run("follow-up")
+    assert (world.stage("ada"), world.stage("bo")) == ("mql", "mql")
+    world.days(11)
+    world.happens("bo", "demo.requested")
+    world.run("follow-up")
+    first, second = world.rows("sales_tasks")
+    assert (first["status"], second["status"], second["lead_id"]) == ("rejected", "open", world.lead_id("bo"))
+
+
+def test_a_task_of_a_sequence_is_settled_by_its_own_answer_and_no_other_task_is(new_world):
+    documents = deepcopy(DOCUMENTS)
+    documents["sequences/papers"]["steps"] = [{"id": "call", "task": {"title": "Call"}}, {"id": "w", "wait": "9 days"}]
+    world = new_world(documents)
+    world.lead("ada")
+    world.happens("ada", "content.white_paper_downloaded")
+    world.run("follow-up")
+    world.now += timedelta(hours=1)
+    world.happens("ada", "demo.requested")
+    world.run("follow-up")
+    world.now += timedelta(hours=1)
+    record_answer(world.context, 1, "rejected", "nobody-there", world.now)
+    world.run("follow-up")
+    assert [(row["kind"], row["status"]) for row in world.rows("sales_tasks")] == [
+        ("step", "rejected"),
+        ("sql", "open"),
+    ]
+    assert world.stage("ada") == "sql"
+    assert world.crm.tasks["task-1"].revision == 1
+
+
+def test_an_unsubscribe_is_no_new_evidence_after_a_rejection(world):
+    world.documents["scoring"]["rules"].append({"event": "email.unsubscribed", "points": -5})
+    world.publish()
+    world.lead("ada")
+    for _ in range(22):
+        world.happens("ada", "email.clicked")
+    world.run()
+    assert world.stage("ada") == "sql"
+    world.now += timedelta(hours=1)
+    world.happens("ada", "sales.rejected")
+    world.days(1)
+    world.happens("ada", "email.unsubscribed")
+    world.days(12)
+    assert world.stage("ada") == "mql"

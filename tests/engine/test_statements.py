@@ -19,7 +19,14 @@ def everything(world: Any) -> Iterator[Any]:
     compiled = world.context.compiled()
     scores, stages, tasks = compiled.scores, compiled.stages, compiled.tasks
     yield from (scores.contributions, scores.profile_contributions, scores.floors, stages.by_event, *stages.by_score)
-    yield from (tasks.new, tasks.colleagues, messages._SKIP_REFUSED, messages._CHECK)
+    yield from (
+        tasks.new,
+        tasks.colleagues,
+        tasks.again,
+        tasks.colleagues_again,
+        messages._SKIP_REFUSED,
+        messages._CHECK,
+    )
     yield from (part for pair in compiled.derived.statements for part in pair)
     for plan in compiled.entries.values():
         yield from (plan.batch.fall, plan.batch.rise, plan.batch.enter, plan.everybody.enter)
