@@ -1,0 +1,66 @@
+"""Enroll those for whom an entry condition has become true, and let go those who reached a goal or an exit."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from db import sequences, work
+from db.engine import Connection
+from nurture.conditions import depends_on_time, time_can_make_true
+from nurture.failpoints import hit
+from tasks.context import Compiled, Run
+
+
+def enroll(run: Run) -> dict[str, int]:
+    """Look at the leads that changed: entries, goals, exits and awaited events of every sequence."""
+    context = run.context
+    compiled = context.compiled()
+    counts: dict[str, int] = {"entered": 0}
+    while True:
+        batch = uuid4().hex
+        with context.database.write() as connection:
+            claimed = work.claim(connection, "entry", batch, context.batch_size)
+            if claimed:
+                _look_at(connection, compiled, batch, run, counts)
+                work.finish(connection, "entry", batch)
+            hit("enroll.before_commit")
+        hit("enroll.committed")
+        if claimed < context.batch_size:
+            return counts
+
+
+def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, counts: dict[str, int]) -> None:
+    programs = compiled.programs(connection)
+    for program in programs.values():
+        for reason, statement in program.leave_changed:
+            left = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount
+            if left > 0:
+                counts[f"left:{reason}"] = counts.get(f"left:{reason}", 0) + left
+    closed = sequences.closed(connection)
+    for name, plan in compiled.entries.items():
+        if name not in closed:
+            counts["entered"] += plan.enter(connection, batch, run.now, compiled.version(f"sequences/{name}"))[
+                "entered"
+            ]
+    for program in programs.values():
+        for statement in program.awaited:
+            woken = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount
+            if woken > 0:
+                counts["events_awaited"] = counts.get("events_awaited", 0) + woken
+
+
+def enroll_by_time(run: Run) -> dict[str, int]:
+    """Look at everybody, for the sequences whose entry condition time alone can make true (quiet leads)."""
+    context, now = run.context, run.now
+    compiled = context.compiled()
+    entered = 0
+    for name, plan in compiled.entries.items():
+        entry = plan.sequence.entry
+        # Where nobody enters again it does not matter when the condition ceased to hold.
+        if not time_can_make_true(entry.when) and not (entry.reentry.after and depends_on_time(entry.when)):
+            continue
+        with context.database.write() as connection:
+            if name not in sequences.closed(connection):
+                entered += plan.enter(connection, None, now, compiled.version(f"sequences/{name}"))["entered"]
+            hit("enroll.before_commit")
+    return {"entered_by_time": entered}
