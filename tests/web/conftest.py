@@ -1,0 +1,121 @@
+"""A web door on a real socket, before a small business on each database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from db import tables
+from nurture.tokens import UNSUBSCRIBE, sign
+from nurture.webhook_signatures import secrets_of, signature
+from tasks.live_catalogue import LiveCatalogue
+from tests.databases import SqliteDatabases
+from tests.world import SECRET, World
+from web.app import create_app
+from web.door import Door
+
+WEBHOOK_SECRET = "a webhook secret of the tests".replace(" ", "-")
+
+
+@dataclass
+class Site:
+    """The door as a visitor sees it, and the business behind it."""
+
+    world: World
+    door: Door
+    app: FastAPI
+    browser: httpx.Client
+
+    def link(self, name: str) -> str:
+        """The unsubscribe link in the first mail to a lead, as a path."""
+        key = self.world.rows("messages", lead_id=self.world.lead_id(name))[0]["key"]
+        return f"/u/{sign(SECRET.encode(), UNSUBSCRIBE, key)}"
+
+    def headers(self, body: bytes, message_id: str = "msg-1") -> dict[str, str]:
+        """What a sender with the secret signs a body with."""
+        stamp = str(int(self.world.now.timestamp()))
+        signed = signature(WEBHOOK_SECRET.encode(), message_id, stamp, body)
+        return {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": signed}
+
+
+@contextmanager
+def served(url: str, home: Path) -> Iterator[Site]:
+    """A site whose clock is the world's."""
+    world = World(url, home)
+    settings = world.context.settings
+    door = Door(
+        settings,
+        world.database,
+        SECRET.encode(),
+        LiveCatalogue(world.database, settings),
+        secrets_of(WEBHOOK_SECRET),
+        "http://127.0.0.1:4200",
+        lambda: world.now,
+    )
+    app = create_app(door)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+            yield Site(world, door, app, browser)
+    finally:
+        server.should_exit = True
+        thread.join()
+        world.close()
+
+
+def send_first_mail(site: Site) -> None:
+    """Ada downloads a white paper and gets her first mail."""
+    site.world.lead("ada", ads=True)
+    site.world.happens("ada", "content.white_paper_downloaded")
+    site.world.run()
+    assert site.world.received("ada") == ["thanks"]
+
+
+@pytest.fixture
+def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+    """A site of its own on each database, before which nothing has happened yet."""
+    with served(database_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def mailed(site: Site) -> Site:
+    """The same, whose business has sent Ada her first mail."""
+    send_first_mail(site)
+    return site
+
+
+@pytest.fixture(scope="module")
+def shared_site(sqlite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One site for all tests that must change nothing; Ada has got her first mail."""
+    with served(SqliteDatabases(sqlite_folder).migrated(), tmp_path_factory.mktemp("home")) as made:
+        send_first_mail(made)
+        yield made
+
+
+@pytest.fixture
+def untouched(shared_site: Site) -> Iterator[Site]:
+    """The shared site, and afterwards the proof that the test has changed nothing in its database."""
+    before = everything(shared_site)
+    yield shared_site
+    assert everything(shared_site) == before
+
+
+def everything(site: Site) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    return {table: site.world.rows(table) for table in tables.metadata.tables}

@@ -1,0 +1,1 @@
+"""The door for browsers and webhooks: records facts, decides nothing."""

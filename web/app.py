@@ -1,0 +1,65 @@
+"""The web door: every route in one table behind the same shields; no accounts, no cookies, looking changes nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import StarletteHTTPException
+from fastapi.responses import PlainTextResponse, Response
+
+from tasks.safe_errors import without_personal_data
+from web import hooks, operating, unsubscribing
+from web.door import Door, open_door
+from web.shields import Shields
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+_NOT_NOW = "This cannot be done right now. Please try again in a minute.\n"
+
+
+class Route(NamedTuple):
+    """One way in: what it does, and whether it may change anything."""
+
+    method: str
+    path: str
+    handler: Handler
+    writes: bool
+
+
+ROUTES = (
+    Route("GET", "/health", operating.health, writes=False),
+    Route("GET", "/", operating.front_page, writes=False),
+    Route("GET", "/report", operating.report, writes=False),
+    Route("GET", "/u/{token}", unsubscribing.show, writes=False),
+    Route("POST", "/u/{token}", unsubscribing.act, writes=True),
+    Route("POST", "/hooks/events", hooks.receive_events, writes=True),
+)
+
+
+def create_app(door: Door | None = None) -> FastAPI:
+    """The application of a workspace; without a door of its own it opens the one of `RIPEN_HOME`."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.door = door or open_door()
+    for route in ROUTES:
+        app.add_api_route(route.path, _guarded(route), methods=[route.method], response_model=None)
+    app.add_middleware(Shields)
+    return app
+
+
+def _guarded(route: Route) -> Handler:
+    """Whoever asks is told to come back, so that nobody believes an unsubscribe that was not stored."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            return await route.handler(request)
+        except StarletteHTTPException:
+            raise
+        except Exception as error:
+            logger.error("%s %s failed: %s", route.method, route.path, without_personal_data(error, "the request"))
+            return PlainTextResponse(_NOT_NOW, 503, headers={"Retry-After": "60"})
+
+    return handle
