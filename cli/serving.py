@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -75,49 +75,27 @@ class _House:
         }
         self.household = Household()
         self.server = self._child(
-            "The Prefect server",
-            "server.log",
-            "prefect",
-            "--no-prompt",
-            "server",
-            "start",
-            "--host",
-            HOST,
-            "--port",
-            str(prefect_port),
+            "The Prefect server", "server.log", f"prefect --no-prompt server start --host {HOST} --port {prefect_port}"
         )
+        # It only keeps what it is told; no secret of the workspace has a place there.
+        self.server.environment = {
+            name: value for name, value in self.environment.items() if not name.startswith("RIPEN_")
+        }
         self.worker = self._child(
             "The worker",
             "worker.log",
-            "prefect",
-            "--no-prompt",
-            "worker",
-            "start",
-            "--pool",
-            POOL,
-            "--type",
-            "process",
-            "--name",
-            f"{POOL}-{prefect_port}",
+            f"prefect --no-prompt worker start --pool {POOL} --type process --name {POOL}-{prefect_port}",
         )
         self.web = self._child(
             "The web door",
             "web.log",
-            "uvicorn",
-            "web.app:create_app",
-            "--factory",
-            "--host",
-            settings.web.host,
-            "--port",
-            str(port),
-            "--no-access-log",
-            "--no-server-header",
-            "--log-level",
-            "warning",
+            f"uvicorn web.app:create_app --factory --host {settings.web.host} --port {port} "
+            "--no-access-log --no-server-header --log-level warning",
         )
 
-    def _child(self, name: str, log: str, *arguments: str) -> Child:
-        return Child(name, (sys.executable, "-m", *arguments), CHECKOUT, self.environment, self.logs / log)
+    def _child(self, name: str, log: str, module: str) -> Child:
+        command = (sys.executable, "-m", *module.split())
+        return Child(name, command, CHECKOUT, self.environment, self.logs / log)
 
     def refuse_taken_ports(self) -> None:
         """Say at once when somebody else listens where we want to."""
@@ -145,14 +123,12 @@ class _House:
             if not household.wait_until(lambda: prefect.has_pool(POOL), self.worker, _START_SECONDS):
                 return False
             self._deploy()
-            for automation in load_yaml(_AUTOMATIONS.read_text(encoding="utf-8"), _AUTOMATIONS.name).data[
-                "automations"
-            ]:
+            for automation in _automations():
                 prefect.ensure_automation(automation)
             self.deployments = prefect.deployments()
         finally:
             prefect.close()
-        return True
+        return not household.over.is_set()
 
     def _deploy(self) -> None:
         ran = subprocess.run(
@@ -163,6 +139,8 @@ class _House:
             capture_output=True,
             text=True,
             check=False,
+            # Ctrl-C is for us; this ends by itself in a few seconds.
+            start_new_session=True,
         )
         (self.logs / "deploy.log").write_text(ran.stdout + ran.stderr, encoding="utf-8")
         if ran.returncode:
@@ -181,6 +159,13 @@ class _House:
             f"  logs                 {self.logs}\n"
             "Ctrl-C stops everything."
         )
+
+
+def _automations() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = load_yaml(_AUTOMATIONS.read_text(encoding="utf-8"), _AUTOMATIONS.name).data[
+        "automations"
+    ]
+    return found
 
 
 def _shown(host: str) -> str:

@@ -477,6 +477,18 @@ def move_past_executed(connection: Connection, programs: dict[int, SequenceProgr
     return moved
 
 
+def versions_of_batch(connection: Connection, batch: str) -> set[int]:
+    """The sequence versions that the leads of a claimed batch are in."""
+    return set(connection.execute(_VERSIONS_OF_BATCH, {"batch": batch}).scalars())
+
+
+_VERSIONS_OF_BATCH = (
+    select(enrollments.c.version_id)
+    .where(enrollments.c.status == "active", enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry")))
+    .distinct()
+)
+
+
 def versions_in_use(connection: Connection) -> dict[int, tuple[str, Any]]:
     """Every sequence version that somebody is in: id to (key, body)."""
     rows = connection.execute(

@@ -89,16 +89,12 @@ def _wanted(name: str, audience: Audience, bundle: Bundle) -> list[Any]:
     ways: list[Any] = [added] if audience.by_steps else []
     if audience.when is not None:
         ways.append(compile_condition(audience.when, Scope(bundle.fields)))
-    conditions: list[Any] = [
-        or_(*ways) if ways else sa.false(),
-        not_(removed),
-        leads.c.email.is_not(None),
-        leads.c.merged_into_id.is_(None),
-    ]
-    # Also an exclusion is an upload of people, and needs their consent.
-    conditions += [_allowed(audience), not_(_suppressed())]
+    # The cheap questions first; the criteria are asked only of those who may be told to a platform at all.
+    conditions: list[Any] = [leads.c.email.is_not(None), leads.c.merged_into_id.is_(None)]
     if audience.kind == "prospecting":
         conditions += [leads.c.stage != "customer", not_(has_open_task(leads.c.id))]
+    # Also an exclusion is an upload of people, and needs their consent.
+    conditions += [_allowed(audience), not_(_suppressed()), not_(removed), or_(*ways) if ways else sa.false()]
     return conditions
 
 
@@ -166,9 +162,11 @@ def claim_changes(
     wanted = select(audience_members.c.lead_id).where(*mine).order_by(audience_members.c.lead_id).limit(limit)
     if connection.dialect.name == "postgresql":
         wanted = wanted.with_for_update(skip_locked=True)
-    connection.execute(
+    taken = connection.execute(
         update(audience_members).where(*mine, audience_members.c.lead_id.in_(wanted)).values(batch=batch)
     )
+    if not taken.rowcount:
+        return []
     rows = (
         select(audience_members.c.lead_id, audience_members.c.member_hash, leads.c.email)
         .join(leads, leads.c.id == audience_members.c.lead_id)

@@ -20,7 +20,7 @@ from db.tables import (
     scores,
     stage_transitions,
 )
-from db.types import UTCDateTime, ascii_lower, json_text, plus_seconds, position_of, text_number
+from db.types import UTCDateTime, ascii_lower, beside_index, json_text, plus_seconds, position_of, text_number
 from nurture.conditions import (
     STAGE_RANK,
     STAGES,
@@ -64,6 +64,9 @@ _COLUMNS = (
     "source_detail",
     "created_at",
 )
+
+
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,8 @@ def event_matches(table: FromClause, where: Mapping[str, Operators]) -> list[Col
 def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
     wanted = [
         events.c.lead_id == scope.lead.c.id,
-        events.c.type.in_(test.event),
+        # Over a period one walk through the lead's latest events beats a look-up for each of many types.
+        (beside_index(events.c.type) if test.within and len(test.event) > _FEW else events.c.type).in_(test.event),
         events.c.machine.is_(False),
         events.c.occurred_at <= NOW,
         *event_matches(events, test.where),

@@ -23,6 +23,9 @@ _SQLITE_PRAGMAS = (
 )
 
 
+# More than one publication and its versions have; with SQLAlchemy's usual 500 each run would compile most of them anew.
+_STATEMENTS = 5_000
+
 __all__ = ["Connection", "Database", "DatabaseBusy", "DatabaseFailed"]
 
 
@@ -76,6 +79,7 @@ def _create_engine(url: str) -> Engine:
         json_serializer=_dump,
         json_deserializer=_load,
         execution_options={"preserve_rowcount": True},
+        query_cache_size=_STATEMENTS,
     )
 
 
@@ -94,6 +98,7 @@ def _sqlite(url: sa.URL) -> Engine:
         json_serializer=_dump,
         json_deserializer=_load,
         execution_options={"preserve_rowcount": True},
+        query_cache_size=_STATEMENTS,
     )
 
     @event.listens_for(engine, "connect")

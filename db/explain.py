@@ -1,4 +1,7 @@
-"""Everything that is known about one lead, read for people: why it stands where it stands, and what it was sent."""
+"""Everything that is known about one lead, read for people: why it stands where it stands, and what it was sent.
+
+The statements are built once: a brief reads ten of them, and a run may write a thousand briefs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition, event_matches
@@ -29,11 +32,16 @@ from db.tables import (
     stage_transitions,
     work_queue,
 )
+from db.types import UTCDateTime
 from nurture.conditions import Condition
 from nurture.definitions.catalogue import ProfileField
 from nurture.definitions.scoring import EventRule
 
 Row = dict[str, Any]
+LEAD: sa.BindParameter[int] = bindparam("lead", type_=sa.BigInteger())
+TASK: sa.BindParameter[int] = bindparam("task", type_=sa.BigInteger())
+UNTIL: sa.BindParameter[datetime] = bindparam("until", type_=UTCDateTime())
+LIMIT: sa.BindParameter[int] = bindparam("rows", type_=sa.Integer())
 _MERGES = 20
 
 
@@ -57,53 +65,56 @@ def find_lead(connection: Connection, names: Sequence[str]) -> int | None:
 def survivor(connection: Connection, lead_id: int) -> int:
     """The lead that a merged one has become; itself when it was never merged."""
     for _ in range(_MERGES):
-        onward = connection.execute(select(leads.c.merged_into_id).where(leads.c.id == lead_id)).scalar()
+        onward = connection.execute(_ONWARD, {"lead": lead_id}).scalar()
         if onward is None:
             break
         lead_id = int(onward)
     return lead_id
 
 
+_ONWARD = select(leads.c.merged_into_id).where(leads.c.id == LEAD)
+
+
 def lead(connection: Connection, lead_id: int) -> Row | None:
     """The lead's profile with the name and scores of its account, and the ids that were merged into it."""
-    row = connection.execute(
-        select(
-            leads,
-            accounts.c.name.label("account_name"),
-            accounts.c.interest.label("account_interest"),
-            accounts.c.fit.label("account_fit"),
-            accounts.c.total.label("account_total"),
-        )
-        .outerjoin(accounts, accounts.c.id == leads.c.account_id)
-        .where(leads.c.id == lead_id)
-    ).one_or_none()
+    row = _one(connection, _LEAD, lead=lead_id)
     if row is None:
         return None
-    merged = connection.execute(select(leads.c.id).where(leads.c.merged_into_id == lead_id).order_by(leads.c.id))
-    return {**row._mapping, "merged_ids": list(merged.scalars())}
+    return {**row, "merged_ids": list(connection.execute(_MERGED, {"lead": lead_id}).scalars())}
+
+
+_LEAD = (
+    select(
+        leads,
+        accounts.c.name.label("account_name"),
+        accounts.c.interest.label("account_interest"),
+        accounts.c.fit.label("account_fit"),
+        accounts.c.total.label("account_total"),
+    )
+    .outerjoin(accounts, accounts.c.id == leads.c.account_id)
+    .where(leads.c.id == LEAD)
+)
+_MERGED = select(leads.c.id).where(leads.c.merged_into_id == LEAD).order_by(leads.c.id)
 
 
 def score(connection: Connection, lead_id: int) -> Row | None:
     """The lead's score as last computed."""
-    return _one(connection, select(scores).where(scores.c.lead_id == lead_id))
+    return _one(connection, _SCORE, lead=lead_id)
+
+
+_SCORE = select(scores).where(scores.c.lead_id == LEAD)
 
 
 def contributions(connection: Connection, lead_id: int) -> list[Row]:
     """Where the points come from, the most first; they add up to the score."""
-    return _all(
-        connection,
-        select(
-            score_contributions.c.rule,
-            score_contributions.c.kind,
-            score_contributions.c.dimension,
-            score_contributions.c.events,
-            score_contributions.c.raw_points,
-            score_contributions.c.points,
-            score_contributions.c.last_at,
-        )
-        .where(score_contributions.c.lead_id == lead_id)
-        .order_by(score_contributions.c.points.desc(), score_contributions.c.rule, score_contributions.c.kind),
-    )
+    return _all(connection, _CONTRIBUTIONS, lead=lead_id)
+
+
+_CONTRIBUTIONS = (
+    select(*(column for column in score_contributions.c if column.name != "lead_id"))
+    .where(score_contributions.c.lead_id == LEAD)
+    .order_by(score_contributions.c.points.desc(), score_contributions.c.rule, score_contributions.c.kind)
+)
 
 
 def score_as_of(
@@ -146,19 +157,20 @@ def events_behind(
 
 def transitions(connection: Connection, lead_id: int, until: datetime | None = None) -> list[Row]:
     """Every move between stages with its cause and evidence, in the order in which they were recorded."""
-    query = (
-        select(
-            stage_transitions,
-            events.c.type.label("event_type"),
-            events.c.occurred_at.label("event_at"),
-            events.c.source.label("event_source"),
-        )
-        .outerjoin(events, events.c.id == stage_transitions.c.event_id)
-        .where(stage_transitions.c.lead_id == lead_id)
+    return _all(connection, _TRANSITIONS, lead=lead_id, until=until)
+
+
+_TRANSITIONS = (
+    select(
+        stage_transitions,
+        events.c.type.label("event_type"),
+        events.c.occurred_at.label("event_at"),
+        events.c.source.label("event_source"),
     )
-    if until is not None:
-        query = query.where(stage_transitions.c.effective_at <= until)
-    return _all(connection, query.order_by(stage_transitions.c.id))
+    .outerjoin(events, events.c.id == stage_transitions.c.event_id)
+    .where(stage_transitions.c.lead_id == LEAD, or_(UNTIL.is_(None), stage_transitions.c.effective_at <= UNTIL))
+    .order_by(stage_transitions.c.id)
+)
 
 
 def fulfils(
@@ -181,17 +193,24 @@ def last_given_back(connection: Connection, lead_id: int) -> datetime | None:
 
 def enrollments_of(connection: Connection, lead_id: int) -> list[Row]:
     """The sequences of a lead: where it stands and what it waits for, or how it ended; newest first."""
-    query = (
-        select(enrollments, messages.c.not_before, messages.c.reason.label("message_reason"))
-        .outerjoin(messages, messages.c.id == enrollments.c.message_id)
-        .where(enrollments.c.lead_id == lead_id)
-    )
-    return _all(connection, query.order_by(enrollments.c.id.desc()))
+    return _all(connection, _ENROLLMENTS, lead=lead_id)
+
+
+_ENROLLMENTS = (
+    select(enrollments, messages.c.not_before, messages.c.reason.label("message_reason"))
+    .outerjoin(messages, messages.c.id == enrollments.c.message_id)
+    .where(enrollments.c.lead_id == LEAD)
+    .order_by(enrollments.c.id.desc())
+)
 
 
 def messages_of(connection: Connection, lead_id: int, until: datetime | None = None) -> list[Row]:
     """Every message of the ledger to this lead, sent or not, newest first."""
-    query = select(
+    return _all(connection, _MESSAGES, lead=lead_id, until=until)
+
+
+_MESSAGES = (
+    select(
         messages.c.id,
         messages.c.sequence,
         messages.c.step_id,
@@ -205,90 +224,119 @@ def messages_of(connection: Connection, lead_id: int, until: datetime | None = N
         messages.c.not_before,
         messages.c.handed_over_at,
         messages.c.settled_at,
-    ).where(messages.c.lead_id == lead_id)
-    if until is not None:
-        query = query.where(messages.c.queued_at <= until)
-    return _all(connection, query.order_by(messages.c.id.desc()))
-
-
-def tasks_of(connection: Connection, lead_id: int) -> list[Row]:
-    """The sales tasks that the lead is part of, newest first."""
-    joined = select(sales_task_leads.c.task_id).where(sales_task_leads.c.lead_id == lead_id)
-    query = select(sales_tasks).where(or_(sales_tasks.c.lead_id == lead_id, sales_tasks.c.id.in_(joined)))
-    return _all(connection, query.order_by(sales_tasks.c.id.desc()))
-
-
-def task(connection: Connection, task_id: int) -> Row | None:
-    """One sales task."""
-    return _one(connection, select(sales_tasks).where(sales_tasks.c.id == task_id))
-
-
-def consents_of(connection: Connection, lead_id: int) -> list[Row]:
-    """What the lead allows now, per topic, with basis and source."""
-    query = (
-        select(
-            consent_states.c.topic,
-            consent_states.c.status,
-            consent_states.c.basis,
-            consent_states.c.since,
-            consents.c.source,
-        )
-        .outerjoin(consents, consents.c.id == consent_states.c.consent_id)
-        .where(consent_states.c.lead_id == lead_id)
     )
-    return _all(connection, query.order_by(consent_states.c.topic))
-
-
-def timeline(connection: Connection, lead_id: int, now: datetime, limit: int, types: Sequence[str] = ()) -> list[Row]:
-    """What the lead did, newest first; machine activity is left out."""
-    wanted: list[Any] = [events.c.lead_id == lead_id, events.c.occurred_at <= NOW, events.c.machine.is_(False)]
-    if types:
-        wanted.append(events.c.type.in_(types))
-    query = select(
-        events.c.id, events.c.type, events.c.occurred_at, events.c.source, events.c.properties, messages.c.subject
-    ).outerjoin(messages, messages.c.id == events.c.message_id)
-    query = query.where(*wanted).order_by(events.c.occurred_at.desc(), events.c.tiebreak.desc()).limit(limit)
-    return [dict(row._mapping) for row in connection.execute(query, {"now": now})]
-
-
-def colleagues(connection: Connection, lead_id: int, task_id: int, limit: int) -> list[Row]:
-    """The other people of the lead's account, those of the same task first, then by score."""
-    same = select(leads.c.account_id).where(leads.c.id == lead_id).scalar_subquery()
-    on_task = case(
-        (
-            sa.exists().where(and_(sales_task_leads.c.task_id == task_id, sales_task_leads.c.lead_id == leads.c.id)),
-            0,
-        ),
-        else_=1,
-    )
-    total = func.coalesce(scores.c.total, 0.0).label("total")
-    query = (
-        select(leads.c.id, leads.c.name, leads.c.first_name, leads.c.last_name, leads.c.email, leads.c.job_title)
-        .add_columns(leads.c.stage, total, on_task.label("elsewhere"))
-        .outerjoin(scores, scores.c.lead_id == leads.c.id)
-        .where(leads.c.account_id == same, leads.c.id != lead_id, leads.c.merged_into_id.is_(None))
-    )
-    return _all(connection, query.order_by(on_task, total.desc(), leads.c.id).limit(limit))
-
-
-def _one(connection: Connection, query: Select[Any]) -> Row | None:
-    row = connection.execute(query).one_or_none()
-    return None if row is None else dict(row._mapping)
-
-
-def _all(connection: Connection, query: Select[Any]) -> list[Row]:
-    return [dict(row._mapping) for row in connection.execute(query)]
+    .where(messages.c.lead_id == LEAD, or_(UNTIL.is_(None), messages.c.queued_at <= UNTIL))
+    .order_by(messages.c.id.desc())
+)
 
 
 def answers_of(connection: Connection, lead_id: int) -> dict[int, list[str]]:
     """What people (no machines) did with each message to this lead, as event types in their order."""
-    query = (
-        select(events.c.message_id, events.c.type, func.min(events.c.occurred_at).label("first_at"))
-        .where(events.c.lead_id == lead_id, events.c.message_id.is_not(None), events.c.machine.is_(False))
-        .group_by(events.c.message_id, events.c.type)
-        .order_by(sa.text("first_at"), events.c.type)
-    )
     found: dict[int, list[str]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_ANSWERS, {"lead": lead_id}):
         found.setdefault(int(row.message_id), []).append(str(row.type))
     return found
+
+
+_ANSWERS = (
+    select(events.c.message_id, events.c.type, func.min(events.c.occurred_at).label("first_at"))
+    .where(events.c.lead_id == LEAD, events.c.message_id.is_not(None), events.c.machine.is_(False))
+    .group_by(events.c.message_id, events.c.type)
+    .order_by(sa.text("first_at"), events.c.type)
+)
+
+
+def tasks_of(connection: Connection, lead_id: int) -> list[Row]:
+    """The sales tasks that the lead is part of, newest first."""
+    return _all(connection, _TASKS, lead=lead_id)
+
+
+_TASKS = (
+    select(sales_tasks)
+    .where(
+        or_(
+            sales_tasks.c.lead_id == LEAD,
+            sales_tasks.c.id.in_(select(sales_task_leads.c.task_id).where(sales_task_leads.c.lead_id == LEAD)),
+        )
+    )
+    .order_by(sales_tasks.c.id.desc())
+)
+
+
+def task(connection: Connection, task_id: int) -> Row | None:
+    """One sales task."""
+    return _one(connection, _TASK, task=task_id)
+
+
+_TASK = select(sales_tasks).where(sales_tasks.c.id == TASK)
+
+
+def consents_of(connection: Connection, lead_id: int) -> list[Row]:
+    """What the lead allows now, per topic, with basis and source."""
+    return _all(connection, _CONSENTS, lead=lead_id)
+
+
+_CONSENTS = (
+    select(
+        consent_states.c.topic,
+        consent_states.c.status,
+        consent_states.c.basis,
+        consent_states.c.since,
+        consents.c.source,
+    )
+    .outerjoin(consents, consents.c.id == consent_states.c.consent_id)
+    .where(consent_states.c.lead_id == LEAD)
+    .order_by(consent_states.c.topic)
+)
+
+
+def timeline(connection: Connection, lead_id: int, now: datetime, limit: int) -> list[Row]:
+    """What the lead did, newest first; machine activity is left out."""
+    return _all(connection, _TIMELINE, lead=lead_id, now=now, rows=limit)
+
+
+def timeline_of(connection: Connection, lead_id: int, now: datetime, limit: int, types: Sequence[str]) -> list[Row]:
+    """The same for some types of events only."""
+    return _all(connection, _TIMELINE_OF, lead=lead_id, now=now, rows=limit, types=list(types))
+
+
+_TIMELINE = (
+    select(events.c.id, events.c.type, events.c.occurred_at, events.c.source, events.c.properties, messages.c.subject)
+    .outerjoin(messages, messages.c.id == events.c.message_id)
+    .where(events.c.lead_id == LEAD, events.c.occurred_at <= NOW, events.c.machine.is_(False))
+    .order_by(events.c.occurred_at.desc(), events.c.tiebreak.desc())
+    .limit(LIMIT)
+)
+_TIMELINE_OF = _TIMELINE.where(events.c.type.in_(bindparam("types", expanding=True)))
+
+
+def colleagues(connection: Connection, lead_id: int, task_id: int, limit: int) -> list[Row]:
+    """The other people of the lead's account, those of the same task first, then by score."""
+    return _all(connection, _COLLEAGUES, lead=lead_id, task=task_id, rows=limit)
+
+
+def _colleagues() -> Any:
+    on_task = sa.exists().where(sales_task_leads.c.task_id == TASK, sales_task_leads.c.lead_id == leads.c.id)
+    total = func.coalesce(scores.c.total, 0.0).label("total")
+    mine = leads.alias()
+    same = select(mine.c.account_id).where(mine.c.id == LEAD).scalar_subquery()
+    return (
+        select(leads.c.id, leads.c.name, leads.c.first_name, leads.c.last_name, leads.c.email, leads.c.job_title)
+        .add_columns(leads.c.stage, total)
+        .outerjoin(scores, scores.c.lead_id == leads.c.id)
+        .where(leads.c.account_id == same, leads.c.id != LEAD, leads.c.merged_into_id.is_(None))
+        .order_by(case((on_task, 0), else_=1), total.desc(), leads.c.id)
+        .limit(LIMIT)
+    )
+
+
+_COLLEAGUES = _colleagues()
+
+
+def _one(connection: Connection, query: Any, **values: Any) -> Row | None:
+    row = connection.execute(query, values).one_or_none()
+    return None if row is None else dict(row._mapping)
+
+
+def _all(connection: Connection, query: Any, **values: Any) -> list[Row]:
+    return [dict(row._mapping) for row in connection.execute(query, values)]

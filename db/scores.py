@@ -13,7 +13,7 @@ from sqlalchemy import CTE, Connection, Select, case, delete, func, literal, or_
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition, event_matches
-from db.subqueries import value_of
+from db.subqueries import ConstantRows, value_of
 from db.tables import accounts, events, leads, score_contributions, scores, work_queue
 from db.types import epoch_seconds, greatest_of, least_of, month_number, plus_seconds
 from nurture.definitions.bundle import Bundle
@@ -93,7 +93,7 @@ def _rule_table(bundle: Bundle) -> CTE:
             )
         )
     return (
-        sa.values(
+        ConstantRows(
             sa.column("rule", sa.String),
             sa.column("type", sa.String),
             sa.column("points", sa.Float),
@@ -105,7 +105,7 @@ def _rule_table(bundle: Bundle) -> CTE:
             sa.column("cap", sa.Float),
             name="rule_rows",
         )
-        .data(rows)
+        .rows(rows)
         .cte("rules")
     )
 

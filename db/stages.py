@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, and_, case, func, insert, literal, no
 
 from db import runs, work
 from db.conditions import NOW, Scope, compile_condition, event_matches
-from db.subqueries import there_is
+from db.subqueries import ConstantRows, there_is
 from db.tables import events, leads, scores, stage_transitions, work_queue
 from db.types import UTCDateTime, json_text, plus_seconds
 from nurture.conditions import STAGE_RANK, Stage
@@ -108,7 +108,7 @@ def _rules(bundle: Bundle) -> Any:
     recycle = bundle.lifecycle.recycle
     rows += [("recycle", kind, "sql", recycle.to, STAGE_RANK[recycle.to], 1) for kind in recycle.on]
     return (
-        sa.values(
+        ConstantRows(
             sa.column("rule", sa.String),
             sa.column("type", sa.String),
             sa.column("from_stage", sa.String),
@@ -117,7 +117,7 @@ def _rules(bundle: Bundle) -> Any:
             sa.column("backward", sa.Integer),
             name="conversion_rows",
         )
-        .data(rows)
+        .rows(rows)
         .cte("conversions", nesting=True)
     )
 

@@ -210,6 +210,22 @@ def _ascii_lower_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     return f'lower(({compiler.process(element.clauses, **kw)}) COLLATE "C")'
 
 
+class beside_index(FunctionElement[Any]):  # noqa: N801
+    """A column as it is, that SQLite does not look up by index: many values are read past faster than looked up."""
+
+    inherit_cache = True
+
+
+@compiles(beside_index, "sqlite")
+def _beside_index_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
+
+
+@compiles(beside_index, "postgresql")
+def _beside_index_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return str(compiler.process(element.clauses, **kw))
+
+
 class position_of(FunctionElement[int]):  # noqa: N801
     """Where a text occurs in another, from 1; 0 when it does not: `position_of(text, part)`."""
 

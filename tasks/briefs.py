@@ -56,7 +56,7 @@ def _facts(
     moves = explain.transitions(connection, lead_id)
     rows = {
         "timeline": explain.timeline(connection, lead_id, now, _TIMELINE),
-        "content": explain.timeline(connection, lead_id, now, _CONTENT, _content_types(bundle)),
+        "content": explain.timeline_of(connection, lead_id, now, _CONTENT, _content_types(bundle)),
     }
     return {
         "lead": _lead(row),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from db import sequences, work
+from db import advance, sequences, work
 from db.engine import Connection
 from nurture.conditions import depends_on_time, time_can_make_true
 from nurture.failpoints import hit
@@ -30,8 +30,9 @@ def enroll(run: Run) -> dict[str, int]:
 
 
 def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, counts: dict[str, int]) -> None:
-    programs = compiled.programs(connection)
-    for program in programs.values():
+    concerned = advance.versions_of_batch(connection, batch)
+    programs = [program for version, program in compiled.programs(connection).items() if version in concerned]
+    for program in programs:
         for reason, statement in program.leave_changed:
             left = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount
             if left > 0:
@@ -42,7 +43,7 @@ def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, c
             counts["entered"] += plan.enter(connection, batch, run.now, compiled.version(f"sequences/{name}"))[
                 "entered"
             ]
-    for program in programs.values():
+    for program in programs:
         for statement in program.awaited:
             woken = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount
             if woken > 0:

@@ -26,19 +26,12 @@ class Advice(NamedTuple):
 
 # One entry for each kind of `db.attention`, and for the broken invariants that the audit counts.
 ADVICE: Mapping[str, Advice] = {
-    "messages-unknown": Advice(
-        "messages handed over without a recorded reply; they are not sent again by themselves",
-        "ripen messages --status unknown",
-    ),
-    "transport-paused": Advice(
-        "e-mail transport that refuses us and rests; mend [email] in ripen.toml", "ripen messages --status queued"
-    ),
-    "messages-cannot-render": Advice(
-        "messages held because a field is missing or the text is unfit", "ripen messages --status queued"
-    ),
-    "tasks-overdue": Advice("sales tasks that nobody took in time", "ripen tasks"),
-    "crm-failed": Advice("sales tasks that the CRM did not take; the next run tries again", "ripen tasks"),
-    "letters-waiting": Advice("records that could not be used", "ripen letters"),
+    "messages-unknown": Advice("messages whose reply was lost", "ripen messages --status unknown"),
+    "transport-paused": Advice("e-mail transport that refuses us", "ripen doctor"),
+    "messages-cannot-render": Advice("messages that lack a field", "ripen messages --status queued"),
+    "tasks-overdue": Advice("sales tasks past their time", "ripen tasks"),
+    "crm-failed": Advice("sales tasks that the CRM refused", "ripen tasks"),
+    "letters-waiting": Advice("records that cannot be used", "ripen letters"),
     "audit": Advice("rows that break an invariant", "ripen audit --repair"),
 }
 
@@ -152,7 +145,7 @@ def _attention(summary: Summary) -> str:
     if not summary.troubles:
         return "Nothing."
     rows = [{**row, "command": f"`{row['command']}`"} for row in attention_rows(summary)]
-    lines = [_table(("what", "how many", "since", "command"), rows, code=True)]
+    lines = [_table(("how many", "what", "since", "command"), rows, code=True)]
     lines += [
         f"Transport {_plain(each['name'])} rests until {local_time(each['paused_until'], summary.time_zone)}: "
         f"{_plain(each['reason'] or 'no reason given')}"

@@ -66,6 +66,8 @@ def _tell(run: Run, platform: AudiencePlatform, audience: str, change: Literal["
         batch = uuid4().hex
         with database.write() as connection:
             rows = audiences.claim_changes(connection, platform.name, audience, status, batch, platform.batch_size)
+            if not rows:
+                return told
             hashes = {row["lead_id"]: row["member_hash"] if change == "remove" else _hash(row["email"]) for row in rows}
             if change == "add":
                 audiences.give_hashes(connection, batch, {lead: value for lead, value in hashes.items() if value})

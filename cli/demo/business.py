@@ -16,9 +16,8 @@ from cli.demo.names import FAIRS, PAGES, PAPERS, SITE, WEBINARS
 from cli.demo.people import Person, chance, person, pick
 
 ZONE = ZoneInfo("Europe/Copenhagen")
-# Of the leads, how many were there before the first day; and how far their history goes back, in days.
-KNOWN_BEFORE = 0.6
-HISTORY_DAYS = 300
+# How far the imported history goes back, in days: beyond the 90 after which a lead is quiet.
+HISTORY_DAYS = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,8 @@ class Business:
         self.leads = leads
         self.first_day = last_day - timedelta(days=days - 1)
         self.last_day = last_day
-        self.known_before = round(leads * KNOWN_BEFORE)
+        # Leads come evenly, so that the days lived have their share of them.
+        self.known_before = round(leads * HISTORY_DAYS / (HISTORY_DAYS + days))
         self.opens = datetime.combine(self.first_day, time(), ZONE).astimezone(UTC)
 
     def person(self, number: int) -> Person:
@@ -102,7 +102,7 @@ class Business:
         """When the person first came: before the first day, more and more towards it, or on one of the days."""
         dice = chance(self.seed, "arrival", number)
         if number <= self.known_before:
-            day = self.first_day - timedelta(days=1 + int(HISTORY_DAYS * (1 - dice.random() ** 0.8)))
+            day = self.first_day - timedelta(days=1 + int(HISTORY_DAYS * (1 - dice.random() ** 0.9)))
         else:
             day = self.first_day + timedelta(days=int((self.last_day - self.first_day).days * dice.random()))
         # Most come on working days.

@@ -21,7 +21,7 @@ from tasks.workspace import open_context
 LAST_DAY = date(2026, 6, 25)
 DAILY = time(8, 30)
 # When it is morning on the other side of the Atlantic, too.
-FOLLOW_UP = time(15, 15)
+AFTERNOON = time(15, 15)
 
 # What is going on, and on which day, counted from 1; 0 before the first.
 LiveProgress = Callable[[str, int], None]
@@ -98,12 +98,12 @@ def _import_base(life: Life, outside: Outside, progress: LiveProgress) -> None:
 
 
 def moments(business: Business) -> Iterator[tuple[date, datetime, str]]:
-    """Every run of the demo: the daily sync each day, a follow-up on working days; the last day ends with its sync."""
+    """Every run of the demo: each day's sync, and on working days a delivery when America has got up."""
     day = business.first_day
     while day <= business.last_day:
         yield day, instant(day, DAILY), "daily-sync"
         if day.weekday() < 5 and day < business.last_day:
-            yield day, instant(day, FOLLOW_UP), "follow-up"
+            yield day, instant(day, AFTERNOON), "deliver"
         day += timedelta(days=1)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from nurture.conditions import Condition, depends_on_time, time_can_make_true
 from pydantic import TypeAdapter
+
+from nurture.conditions import Condition, depends_on_time, time_can_make_true
 
 READ = TypeAdapter(Condition).validate_python
 RECENTLY = {"did": {"event": "page.viewed", "within": "30 days"}}
