@@ -7,15 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Select, and_, delete, func, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db.conditions import NOW
 from db.tables import work_queue
+from db.upserts import Upsert
 
 
 def insert_for(connection: Connection) -> Any:
-    """The dialect's INSERT, which knows ON CONFLICT."""
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    """The INSERT that knows ON CONFLICT; both databases speak the same words."""
+    return Upsert
 
 
 def mark(

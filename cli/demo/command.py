@@ -24,7 +24,7 @@ from tasks.report_page import write_report
 
 REPORT = "report.html"
 # With the months of imported history before them, these days are lived within a minute on two cores.
-LEADS, DAYS = 5_000, 60
+LEADS, DAYS = 5_000, 30
 _LEAST_LEADS, _LEAST_DAYS, _MOST_DAYS = 20, 2, 366
 
 
