@@ -179,7 +179,7 @@ STEP_KINDS = ("email", "wait", "branch", "audience", "task", "update", "exit")
 
 
 def _kind_of(value: Any) -> str | None:
-    keys = set(value) if isinstance(value, dict) else set(type(value).model_fields)
+    keys = set(value) if isinstance(value, dict) else set(getattr(type(value), "model_fields", ()))
     found = [kind for kind in STEP_KINDS if kind in keys]
     return found[0] if len(found) == 1 else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nurture.check import check_bundle, check_documents
@@ -336,6 +336,7 @@ def as_yaml(data: object) -> str:
 
 @given(file=st.sampled_from(["events.yaml", "scoring.yaml", "lifecycle.yaml", "audiences.yaml", SEQUENCE]), data=DATA)
 @settings(max_examples=60)
+@example(file="sequences/welcome.yaml", data={"steps": ["a"]})
 def test_whatever_a_file_holds_the_check_answers(file, data):
     result = check_documents({**FILES, file: as_yaml(data) + "\n"})
 
