@@ -98,12 +98,12 @@ def _import_base(life: Life, outside: Outside, progress: LiveProgress) -> None:
 
 
 def moments(business: Business) -> Iterator[tuple[date, datetime, str]]:
-    """Every run of the demo: each day's sync, and on working days a delivery when America has got up."""
+    """Every run of the demo: the daily sync, and a follow-up on working days; the last day ends with its sync."""
     day = business.first_day
     while day <= business.last_day:
         yield day, instant(day, DAILY), "daily-sync"
         if day.weekday() < 5 and day < business.last_day:
-            yield day, instant(day, AFTERNOON), "deliver"
+            yield day, instant(day, AFTERNOON), "follow-up"
         day += timedelta(days=1)
 
 

@@ -105,8 +105,10 @@ def _next(life: Life, home: Path, task: Mapping[str, Any] | None, report: str, s
         (f"ripen serve --home {where}", "Prefect with the last day's run, and the web door"),
     ]
     table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
     for command, says in commands:
-        table.add_row(Text(command, style="cyan"), says)
+        table.add_row(Text(command, style="cyan"), Text(says, style="dim"))
     mails = _shown(life.context.settings.inside(life.context.settings.email.folder))
     made = Text(f"Report  {_shown(Path(report))}\nMails   {mails}/*.eml\nTook    {seconds:.0f} seconds\n")
     return Group(made, Text("What to do next", style="bold"), table)

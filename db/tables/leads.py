@@ -43,6 +43,7 @@ leads = Table(
     Column("stage", String(16), nullable=False, server_default=text("'lead'")),
     instant("stage_since", nullable=True),
     reference("merged_into_id", "leads.id", nullable=True, index=True),
+    instant("merged_at", nullable=True),
     instant("created_at"),
     instant("updated_at"),
     one_of("stage", "lead", "mql", "sql", "customer"),
@@ -81,6 +82,8 @@ events = Table(
     ),
     Column("properties", Json, nullable=False, server_default=text("'{}'")),
     Column("machine", Boolean, nullable=False, server_default=text("false"), comment="a bot or scanner; worth nothing"),
+    # source: who sent it says so; person: somebody judged it; else the rule that recognised it; NULL: nobody doubts it
+    Column("machine_by", Key),
     Column(
         "silent",
         Boolean,

@@ -58,6 +58,15 @@ enrollments = Table(
     instant("waiting_since", nullable=True),
     Column("message_id", Id),
     Column("reason", Key, comment="of the hold, or of the end"),
+    # Held out to compare with: the same goal and exits, no steps.
+    Column("holdout", Boolean, nullable=False, server_default=text("false")),
+    # Of a hold: what it waited for before and until when, so that its clock goes on where it stopped; and the stated
+    # time at which it goes on by itself.
+    Column("held_for", String(16)),
+    instant("held_wake_at", nullable=True),
+    instant("held_since", nullable=True),
+    instant("hold_until", nullable=True),
+    instant("resumed_at", nullable=True),
     instant("entered_at"),
     instant("moved_at"),
     instant("ended_at", nullable=True),
@@ -104,6 +113,12 @@ enrollments = Table(
         postgresql_where=text("waiting_for = 'message'"),
     ),
     Index("ix_enrollments_sequence", "sequence", "status"),
+    Index(
+        "ix_enrollments_held",
+        "hold_until",
+        sqlite_where=text("waiting_for = 'hold'"),
+        postgresql_where=text("waiting_for = 'hold'"),
+    ),
     comment="a lead in a sequence",
 )
 
@@ -175,7 +190,7 @@ messages = Table(
         sqlite_where=text("settled_at IS NULL"),
         postgresql_where=text("settled_at IS NULL"),
     ),
-    Index("ix_messages_lead", "lead_id"),
+    Index("ix_messages_sent", "lead_id", "handed_over_at"),
     Index("ix_messages_settled", "settled_at"),
     comment="the ledger: one row per message before anything is handed over",
 )
