@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, and_, case, func, literal, or_, s
 
 from db import sequences
 from db.conditions import NOW
-from db.entries import IN_SALES_HANDS
+from db.holds import IN_SALES_HANDS, is_held
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is
 from db.tables import (
@@ -100,6 +100,7 @@ def _ready() -> Any:
         # Known from the status, and said so that the index of the open messages serves.
         messages.c.settled_at.is_(None),
         or_(messages.c.not_before.is_(None), messages.c.not_before <= NOW),
+        sa.not_(is_held(messages.c.enrollment_id)),
     )
 
 
@@ -266,7 +267,7 @@ def _check_statement() -> Any:
     return select(
         messages.c.owner,
         messages.c.status,
-        messages.c.sequence.in_(_ON_HOLD).label("on_hold"),
+        or_(messages.c.sequence.in_(_ON_HOLD), is_held(messages.c.enrollment_id)).label("on_hold"),
         refusal().label("refusal"),
         consent.label("consent_id"),
     ).where(messages.c.id == sa.bindparam("message", type_=sa.BigInteger()))
