@@ -94,7 +94,7 @@ _OVER = or_(
 _RELEASE = _resume(_OVER)
 _SEQUENCE: sa.BindParameter[str] = sa.bindparam("of_sequence", type_=sa.String())
 _LEAD: sa.BindParameter[int] = sa.bindparam("of_lead", type_=sa.BigInteger())
-_UNTIL: sa.BindParameter[datetime | None] = sa.bindparam("until", type_=UTCDateTime())
+_UNTIL: sa.BindParameter[datetime] = sa.bindparam("until", type_=UTCDateTime())
 _ONE = and_(enrollments.c.sequence == _SEQUENCE, enrollments.c.lead_id == _LEAD)
 _RESUME_ONE = _resume(_ONE)
 _HOLD_ONE = update(enrollments).where(_ONE, CAN_BE_HELD).values(held(BY_PERSON, _UNTIL))

@@ -71,6 +71,12 @@ def refusal() -> Any:
     return select(reason).where(leads.c.id == messages.c.lead_id).correlate(messages).scalar_subquery()
 
 
+def queued_with(connection: Connection, email: str) -> int:
+    """How many messages wait to be rendered from an e-mail."""
+    waiting = and_(messages.c.settled_at.is_(None), messages.c.status == "queued", messages.c.email == email)
+    return int(connection.execute(select(func.count()).select_from(messages).where(waiting)).scalar_one())
+
+
 def recover(connection: Connection, now: datetime) -> dict[str, int]:
     """Take over what dead workers left: claims go back to the queue, hand-overs become unknown and are never resent."""
     expired = and_(messages.c.settled_at.is_(None), messages.c.lease_until < database_clock())

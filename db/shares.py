@@ -6,12 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, literal
 
-from nurture.definitions.sequences import EmailStep, Sequence
+from nurture.definitions.sequences import CONTROL, EmailStep, Sequence
 from nurture.keys import SHARE_PARTS, SHARE_PRIME, share_seeds
 
 _PERCENT = SHARE_PARTS / 100
-# What the variant of those is called who get the step's own e-mail.
-CONTROL = "control"
 
 
 def share(lead_id: ColumnElement[Any], purpose: str, *parts: str) -> ColumnElement[int]:

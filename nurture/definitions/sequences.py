@@ -58,6 +58,10 @@ class StepBase(Part):
     id: Name
 
 
+# What the variant of those is called who get the step's own e-mail.
+CONTROL = "control"
+
+
 class Variant(Part):
     """Another e-mail for a share of the leads, in percent; who gets it is fixed by a hash of sequence and lead."""
 
@@ -76,6 +80,11 @@ class EmailStep(StepBase):
     max_lateness: DurationText = Duration(days=7, text="7 days")
     priority: int | None = None
     on_unknown: Literal["hold", "assume_sent"] = "hold"
+
+    @property
+    def emails(self) -> list[str]:
+        """Every e-mail that the step may send."""
+        return [self.email, *(variant.email for variant in self.variants)]
 
     @model_validator(mode="after")
     def _shares(self) -> EmailStep:
