@@ -29,7 +29,7 @@ from db.tables import (
     sequence_states,
 )
 from db.types import json_with, plus_seconds
-from db.windows import closed_places, opening
+from db.waits import begin, hold_until_open
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.program import Node, flatten
 from nurture.definitions.sequences import (
@@ -42,7 +42,6 @@ from nurture.definitions.sequences import (
     WaitStep,
     WaitUntil,
 )
-from nurture.durations import Duration
 
 _STEP_COLUMNS = ["enrollment_id", "step_id", "kind", "version_id", "outcome", "detail", "executed_at"]
 _MESSAGE_COLUMNS = [
@@ -128,7 +127,7 @@ class SequenceProgram:
     def _execute(self, connection: Connection, node: Node, now: datetime, counts: dict[str, int]) -> set[str]:
         if node.id not in self._built:
             self._built[node.id] = self._build(connection, node)
-        moved = self._hold_until_open(connection, node, now)
+        moved = self._begin_wait(connection, node, now)
         for label, statement in self._built[node.id]:
             rows = max(connection.execute(statement, {"now": now}).rowcount, 0)
             if label:
@@ -230,7 +229,7 @@ class SequenceProgram:
     def _wait(self, connection: Connection, node: Node) -> list[Any]:
         step = node.step
         assert isinstance(step, WaitStep)
-        arriving = [*self._standing(node), enrollments.c.waiting_since.is_(None)]
+        # `_begin_wait` has been here before: who has arrived now has the end of the wait.
         ready = [enrollments.c.waiting_since.is_not(None)]
         test = awaited(node)
         if isinstance(step.wait, WaitUntil) and step.wait.window is not None:
@@ -242,32 +241,10 @@ class SequenceProgram:
                 ("waits_ended", self._move(node, node.next)),
             ]
         if test is None:
-            length = step.wait if isinstance(step.wait, Duration) else Duration()
-            arm = (
-                update(enrollments)
-                .where(*arriving)
-                .values(
-                    waiting_since=enrollments.c.wake_at,
-                    wake_at=plus_seconds(enrollments.c.wake_at, literal(length.seconds)),
-                )
-            )
             return [
-                (None, arm),
                 (None, self._record(connection, node, literal("waited"), sa.null(), *ready)),
                 ("waits_ended", self._move(node, node.next, *ready)),
             ]
-        assert isinstance(step.wait, WaitUntil)
-        assert step.wait.timeout is not None
-        arm = (
-            update(enrollments)
-            .where(*arriving)
-            .values(
-                waiting_since=enrollments.c.wake_at,
-                moved_at=NOW,
-                waiting_for="event",
-                wake_at=plus_seconds(enrollments.c.wake_at, literal(step.wait.timeout.seconds)),
-            )
-        )
         already = (
             update(enrollments)
             .where(
@@ -283,34 +260,21 @@ class SequenceProgram:
         )
         outcome = case((came(test, self.scope), "event"), else_="timeout")
         return [
-            (None, arm),
             (None, already),
             (None, self._record(connection, node, outcome, sa.null(), *ready)),
             ("waits_ended", self._move(node, node.next, *ready)),
         ]
 
-    def _hold_until_open(self, connection: Connection, node: Node, now: datetime) -> int:
-        """Let those wait for whom the window of a wait step is closed; the zones are looked up, so nothing is kept."""
+    def _begin_wait(self, connection: Connection, node: Node, now: datetime) -> int:
+        """What a wait needs to know about where its people live; looked up, so nothing of it is kept."""
         step = node.step
-        if not isinstance(step, WaitStep) or not isinstance(step.wait, WaitUntil) or step.wait.window is None:
+        if not isinstance(step, WaitStep):
             return 0
-        standing = select(leads.c.time_zone, leads.c.country).join(enrollments, enrollments.c.lead_id == leads.c.id)
-        rows = connection.execute(standing.where(*self._standing(node)).distinct(), {"now": now})
-        opens = closed_places([(row[0], row[1]) for row in rows], step.wait.window, now, *self.time_zones)
-        if not opens:
-            return 0
-        opens_at = opening(opens, enrollments)
-        return connection.execute(
-            update(enrollments)
-            .where(*self._standing(node), opens_at.is_not(None))
-            .values(
-                waiting_since=func.coalesce(enrollments.c.waiting_since, enrollments.c.wake_at),
-                wake_at=opens_at,
-                waiting_for="wake",
-                moved_at=NOW,
-            ),
-            {"now": now},
-        ).rowcount
+        if isinstance(step.wait, WaitUntil) and step.wait.window is not None:
+            return hold_until_open(connection, self._standing(node), step.wait.window, now, *self.time_zones)
+        length, for_event = (step.wait.timeout, True) if isinstance(step.wait, WaitUntil) else (step.wait, False)
+        assert length is not None
+        return begin(connection, self._standing(node), length, now, *self.time_zones, for_event=for_event)
 
     def _branch(self, connection: Connection, node: Node) -> list[Any]:
         statements: list[Any] = []
