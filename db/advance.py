@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, func, literal, select, update
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
-from db.entries import BATCH, awaited, awaited_statement, came, ended, leave_statements
+from db.entries import BATCH, awaited, awaited_statement, came, ended, leave_statements, look_on
 from db.holds import after_hold
 from db.shares import variant_of
 from db.subqueries import there_is, value_of
@@ -31,7 +31,7 @@ from db.tables import (
     sequence_states,
 )
 from db.types import json_with, plus_seconds
-from db.windows import closed_places, opening
+from db.waits import begin, hold_until_open
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.program import Node, flatten
 from nurture.definitions.sequences import (
@@ -44,7 +44,6 @@ from nurture.definitions.sequences import (
     WaitStep,
     WaitUntil,
 )
-from nurture.durations import Duration
 
 _STEP_COLUMNS = ["enrollment_id", "step_id", "kind", "version_id", "outcome", "detail", "executed_at"]
 _MESSAGE_COLUMNS = [
@@ -92,6 +91,8 @@ _LEAD_COLUMNS = (
     "name",
     "source_detail",
 )
+# Who has come to a step and has not begun it.
+_ON_ITS_WAY: dict[str, Any] = {"moved_at": NOW, "waiting_since": None, "waiting_for": "wake", "held_wake_at": None}
 
 
 class SequenceProgram:
@@ -116,6 +117,7 @@ class SequenceProgram:
         self.leave = leave_statements(version_id, sequence, self.scope, due, known)
         self.leave_changed = leave_statements(version_id, sequence, self.scope, changed, known)
         self._built: dict[str, list[Any]] = {}
+        self._passing: dict[str, Any] = {}
         self.awaited = [awaited_statement(version_id, node, self.scope) for node in self.nodes if awaited(node)]
 
     def advance(self, connection: Connection, occupied: Iterable[str], now: datetime) -> dict[str, int]:
@@ -132,8 +134,9 @@ class SequenceProgram:
     def _execute(self, connection: Connection, node: Node, now: datetime, counts: dict[str, int]) -> set[str]:
         if node.id not in self._built:
             self._built[node.id] = self._build(connection, node)
-        moved = connection.execute(self._pass_by(node), {"now": now}).rowcount
-        moved += self._hold_until_open(connection, node, now)
+            self._passing[node.id] = self._pass_by(node)
+        moved = connection.execute(self._passing[node.id], {"now": now}).rowcount
+        moved += self._begin_wait(connection, node, now)
         for label, statement in self._built[node.id]:
             rows = max(connection.execute(statement, {"now": now}).rowcount, 0)
             if label:
@@ -182,11 +185,7 @@ class SequenceProgram:
         )
 
     def _move(self, node: Node, target: str | None, *conditions: Any) -> Any:
-        values = (
-            {"step_id": target, "moved_at": NOW, "waiting_since": None, "waiting_for": "wake"}
-            if target
-            else ended("completed", "completed")
-        )
+        values = {"step_id": target, **_ON_ITS_WAY} if target else ended("completed", "completed")
         return update(enrollments).where(*self._standing(node), self._executed(node), *conditions).values(values)
 
     def _pass_by(self, node: Node) -> Any:
@@ -194,8 +193,7 @@ class SequenceProgram:
 
         No step runs twice, and nobody goes back.
         """
-        target = {"step_id": node.next, "moved_at": NOW, "waiting_since": None, "waiting_for": "wake"}
-        values = target if node.next else ended("completed", "completed")
+        values = {"step_id": node.next, **_ON_ITS_WAY} if node.next else ended("completed", "completed")
         return update(enrollments).where(*self._standing(node), self._executed(node)).values(values)
 
     # -- steps -------------------------------------------------------------------------------------------------------
@@ -248,7 +246,7 @@ class SequenceProgram:
     def _wait(self, connection: Connection, node: Node) -> list[Any]:
         step = node.step
         assert isinstance(step, WaitStep)
-        arriving = [*self._standing(node), enrollments.c.waiting_since.is_(None)]
+        # `_begin_wait` has been here before: who has arrived now has the end of the wait.
         ready = [enrollments.c.waiting_since.is_not(None)]
         test = awaited(node)
         if isinstance(step.wait, WaitUntil) and step.wait.window is not None:
@@ -260,32 +258,10 @@ class SequenceProgram:
                 ("waits_ended", self._move(node, node.next)),
             ]
         if test is None:
-            length = step.wait if isinstance(step.wait, Duration) else Duration()
-            arm = (
-                update(enrollments)
-                .where(*arriving)
-                .values(
-                    waiting_since=enrollments.c.wake_at,
-                    wake_at=plus_seconds(enrollments.c.wake_at, literal(length.seconds)),
-                )
-            )
             return [
-                (None, arm),
                 (None, self._record(connection, node, literal("waited"), sa.null(), *ready)),
                 ("waits_ended", self._move(node, node.next, *ready)),
             ]
-        assert isinstance(step.wait, WaitUntil)
-        assert step.wait.timeout is not None
-        arm = (
-            update(enrollments)
-            .where(*arriving)
-            .values(
-                waiting_since=enrollments.c.wake_at,
-                moved_at=NOW,
-                waiting_for="event",
-                wake_at=plus_seconds(enrollments.c.wake_at, literal(step.wait.timeout.seconds)),
-            )
-        )
         already = (
             update(enrollments)
             .where(
@@ -301,34 +277,22 @@ class SequenceProgram:
         )
         outcome = case((came(test, self.scope), "event"), else_="timeout")
         return [
-            (None, arm),
+            (None, look_on(self.version_id, node, self.scope)),
             (None, already),
             (None, self._record(connection, node, outcome, sa.null(), *ready)),
             ("waits_ended", self._move(node, node.next, *ready)),
         ]
 
-    def _hold_until_open(self, connection: Connection, node: Node, now: datetime) -> int:
-        """Let those wait for whom the window of a wait step is closed; the zones are looked up, so nothing is kept."""
+    def _begin_wait(self, connection: Connection, node: Node, now: datetime) -> int:
+        """What a wait needs to know about where its people live; looked up, so nothing of it is kept."""
         step = node.step
-        if not isinstance(step, WaitStep) or not isinstance(step.wait, WaitUntil) or step.wait.window is None:
+        if not isinstance(step, WaitStep):
             return 0
-        standing = select(leads.c.time_zone, leads.c.country).join(enrollments, enrollments.c.lead_id == leads.c.id)
-        rows = connection.execute(standing.where(*self._standing(node)).distinct(), {"now": now})
-        opens = closed_places([(row[0], row[1]) for row in rows], step.wait.window, now, *self.time_zones)
-        if not opens:
-            return 0
-        opens_at = opening(opens, enrollments)
-        return connection.execute(
-            update(enrollments)
-            .where(*self._standing(node), opens_at.is_not(None))
-            .values(
-                waiting_since=func.coalesce(enrollments.c.waiting_since, enrollments.c.wake_at),
-                wake_at=opens_at,
-                waiting_for="wake",
-                moved_at=NOW,
-            ),
-            {"now": now},
-        ).rowcount
+        if isinstance(step.wait, WaitUntil) and step.wait.window is not None:
+            return hold_until_open(connection, self._standing(node), step.wait.window, now, *self.time_zones)
+        length, for_event = (step.wait.timeout, True) if isinstance(step.wait, WaitUntil) else (step.wait, False)
+        assert length is not None
+        return begin(connection, self._standing(node), length, now, *self.time_zones, for_event=for_event)
 
     def _branch(self, connection: Connection, node: Node) -> list[Any]:
         statements: list[Any] = []
@@ -437,20 +401,12 @@ def _add(counts: dict[str, int], key: str, rows: int) -> None:
 
 
 def occupied_places(connection: Connection, now: datetime) -> dict[int, set[str]]:
-    """Where somebody is due, or awaits an event since this run, by version and step, leaving out sequences on hold."""
+    """Where somebody is due, by version and step, leaving out sequences on hold."""
     on_hold = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
-    resumed = and_(
-        enrollments.c.waiting_for == "event", enrollments.c.resumed_at.is_not(None), enrollments.c.moved_at == NOW
-    )
     rows = connection.execute(
         select(enrollments.c.version_id, enrollments.c.step_id)
-        .where(
-            enrollments.c.status == "active",
-            or_(enrollments.c.wake_at <= NOW, resumed),
-            enrollments.c.sequence.not_in(on_hold),
-        )
-        .distinct(),
-        {"now": now},
+        .where(enrollments.c.status == "active", enrollments.c.wake_at <= now, enrollments.c.sequence.not_in(on_hold))
+        .distinct()
     )
     found: dict[int, set[str]] = {}
     for version, step in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Subquery, Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from db.types import Id
+from db.types import Id, to_microseconds
 from db.work import insert_for
 
 # Any number but the migrations' one; whoever stores leads or events takes it first.
@@ -40,6 +41,11 @@ def listed(
             for index, column in enumerate(columns)
         ]
     return select(*cells).select_from(each).subquery(name)
+
+
+def instant_cell(connection: Connection, instant: datetime) -> str | int:
+    """An instant as a cell of `listed`, for a column of type UTCDateTime."""
+    return instant.isoformat() if connection.dialect.name == "postgresql" else to_microseconds(instant)
 
 
 def ids(connection: Connection, name: str, values: Sequence[int]) -> Subquery:

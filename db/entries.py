@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, and_, case, delete, func, literal, no
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
-from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, held
+from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, ON_HOLD, held, waited_since
 from db.sales_tasks import has_open_task
 from db.shares import held_out
 from db.subqueries import there_is
@@ -176,6 +176,25 @@ def leave_statements(
     return statements
 
 
+def look_on(version_id: int, node: Node, scope: Scope) -> Any:
+    """After a hold: those whose awaited event did not come meanwhile wait on until what is left of the timeout."""
+    test = awaited(node)
+    assert test is not None
+    return (
+        update(enrollments)
+        .where(
+            enrollments.c.version_id == version_id,
+            enrollments.c.step_id == node.id,
+            enrollments.c.status == "active",
+            enrollments.c.waiting_for == "event",
+            enrollments.c.wake_at <= NOW,
+            enrollments.c.held_wake_at > NOW,
+            not_(came(test, scope)),
+        )
+        .values(wake_at=enrollments.c.held_wake_at, held_wake_at=None)
+    )
+
+
 def _bought_since_entry() -> Any:
     return there_is(
         stage_transitions,
@@ -226,6 +245,7 @@ def awaited_statement(version_id: int, node: Node, scope: Scope) -> Any:
             enrollments.c.status == "active",
             enrollments.c.waiting_for == "event",
             enrollments.c.wake_at > NOW,
+            enrollments.c.sequence.not_in(ON_HOLD),
             enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry")),
             came(test, scope),
         )
@@ -242,7 +262,7 @@ def awaited(node: Node) -> EventTest | None:
 def came(test: EventTest, scope: Scope) -> Any:
     """A SQL expression: the awaited event has come since the wait began."""
     narrowed = test.model_copy(update={"since_entry": True})
-    scope = scope.since(enrollments.c.waiting_since)
+    scope = scope.since(waited_since())
     return there_is(leads, leads.c.id == enrollments.c.lead_id, compile_condition(Did(did=narrowed), scope))
 
 
@@ -280,6 +300,7 @@ __all__ = [
     "everybody",
     "forget_marks",
     "leave_statements",
+    "look_on",
     "mark_without_entering",
     "since_entry",
     "stop_all",

@@ -151,7 +151,7 @@ def hold_until_open(
     """Hold ready messages whose local window is closed until it opens; `opens` has only the closed zones."""
     if not opens:
         return 0
-    opens_at = opening(opens, messages)
+    opens_at = opening(connection, opens, messages)
     return connection.execute(
         update(messages)
         .where(_ready(), messages.c.version_id.in_(version_ids), opens_at.is_not(None))

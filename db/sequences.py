@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 
 from db import work
 from db.tables import enrollments, messages, sequence_states
@@ -46,9 +46,14 @@ def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime
     seconds = literal(pause)
     mine = enrollments.c.sequence == sequence, enrollments.c.status == "active"
     standing = *mine, enrollments.c.waiting_for != "hold"
+    left, event = plus_seconds(enrollments.c.wake_at, seconds), enrollments.c.waiting_for == "event"
     moved = {
-        "wake_at": plus_seconds(enrollments.c.wake_at, seconds),
+        # What is awaited may have come during the hold: looked at now, and then on until the timeout.
+        "wake_at": case((event, literal(now, enrollments.c.wake_at.type)), else_=left),
+        "held_wake_at": case((event, left), else_=None),
         "waiting_since": plus_seconds(enrollments.c.waiting_since, seconds),
+        "held_since": since,
+        "resumed_at": now,
     }
     connection.execute(update(enrollments).where(*standing).values(moved))
     # Who is held alone besides: the time before that hold; its own end accounts for the rest.
@@ -59,6 +64,11 @@ def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime
         "waiting_since": plus_seconds(enrollments.c.waiting_since, before),
     }
     connection.execute(update(enrollments).where(*alone).values(earlier))
+    # Whose own hold ended meanwhile has waited for this one.
+    ended = enrollments.c.hold_until > since, enrollments.c.hold_until < now
+    connection.execute(
+        update(enrollments).where(*mine, enrollments.c.waiting_for == "hold", *ended).values(hold_until=now)
+    )
     queued = messages.c.sequence == sequence, messages.c.status == "queued", messages.c.settled_at.is_(None)
     later = {"expires_at": plus_seconds(messages.c.expires_at, seconds)}
     connection.execute(update(messages).where(*queued).values(later))

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import FromClause, and_, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select
 
+from db.batches import instant_cell, listed
 from db.tables import leads
 from db.types import UTCDateTime
 from nurture.definitions.sequences import Window
@@ -26,25 +27,27 @@ def closed_places(
     return {place: instant for place, instant in opens.items() if instant > now}
 
 
-def opening(opens: Mapping[Place, datetime], of: FromClause) -> Any:
+def lives_at(places: FromClause) -> ColumnElement[bool]:
+    """Whether a lead lives at a row's `zone` and `country`; both are empty texts where they are not known."""
+    return and_(
+        func.coalesce(leads.c.time_zone, "") == places.c.zone, func.coalesce(leads.c.country, "") == places.c.country
+    )
+
+
+def opening(connection: Connection, opens: Mapping[Place, datetime], of: FromClause) -> Any:
     """A SQL expression: when the window opens for the lead of a row of `of`, or NULL where it is open."""
-    rows = [(zone or "", country or "", instant) for (zone, country), instant in opens.items()]
-    table = (
-        sa.values(
-            sa.column("zone", sa.String),
-            sa.column("country", sa.String),
-            sa.column("opens", UTCDateTime()),
-            name="opening_rows",
-        )
-        .data(rows)
-        .cte("openings", nesting=True)
+    rows = [
+        (zone or "", country or "", instant_cell(connection, instant)) for (zone, country), instant in opens.items()
+    ]
+    columns: tuple[sa.Column[Any], ...] = (
+        sa.Column("zone", sa.String),
+        sa.Column("country", sa.String),
+        sa.Column("opens", UTCDateTime()),
     )
-    here = and_(
-        func.coalesce(leads.c.time_zone, "") == table.c.zone, func.coalesce(leads.c.country, "") == table.c.country
-    )
+    table = listed(connection, "openings", rows, *columns)
     return (
         select(table.c.opens)
-        .select_from(leads.join(table, here))
+        .select_from(leads.join(table, lives_at(table)))
         .where(leads.c.id == of.c.lead_id)
         .correlate(of)
         .scalar_subquery()

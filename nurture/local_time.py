@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nurture.definitions.sequences import WEEKDAYS, Window
+from nurture.durations import Duration
+
+# A window that is closed for so long is looked at again then.
+_FURTHEST_DAYS = 400
 
 # The zone of the capital or of most people, for countries that a lead's own zone is unknown for.
 COUNTRY_ZONES = {
@@ -103,30 +109,95 @@ def zone_of(lead_zone: str | None, country: str | None, *fallbacks: str | None) 
 def at_local(day: datetime, clock: time, local: ZoneInfo) -> datetime:
     """The instant of a local time on a local day, in UTC: one that is skipped moves to the next valid minute, one that
     occurs twice means the first."""
-    naive = datetime.combine(day.date(), clock)
+    return instant_of(datetime.combine(day.date(), clock), local)
+
+
+def instant_of(naive: datetime, local: ZoneInfo) -> datetime:
+    """The first instant at which the local clocks show this time or, where they jump over it, a later one; in UTC."""
     instant = naive.replace(tzinfo=local, fold=0).astimezone(UTC)
     if instant.astimezone(local).replace(tzinfo=None) == naive:
         return instant
-    # The clocks jump over it: the first valid minute is the first one that shows the offset after the jump.
-    before, after = (naive.replace(tzinfo=local, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
-    candidate = naive.replace(tzinfo=UTC) - after
-    while candidate.astimezone(local).utcoffset() == before and candidate < instant:
-        candidate += timedelta(minutes=1)
-    return candidate
+    # `fold` says by which offset to read what does not exist: the jump lies between the two readings.
+    return _change(naive.replace(tzinfo=local, fold=1).astimezone(UTC), instant, local)
+
+
+def after(base: datetime, length: Duration, local: ZoneInfo) -> datetime:
+    """The instant so long after `base`: days at the same local time, then hours and minutes as exact ones; in UTC."""
+    moved = base.astimezone(UTC)
+    if length.days:
+        shown = base.astimezone(local).replace(tzinfo=None)
+        moved = instant_of(shown + timedelta(days=length.days), local)
+    return moved + timedelta(minutes=length.minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetPeriod:
+    """A time during which a zone's clocks stay the same; `until` None means as far as was asked."""
+
+    since: datetime
+    until: datetime | None
+    offset: timedelta
+
+
+def offset_periods(local: ZoneInfo, start: datetime, end: datetime) -> list[OffsetPeriod]:
+    """The periods of a zone that touch the time from `start` to `end`; the first begins at `start`."""
+    changes = [
+        change
+        for year in range(start.year, end.year + 1)
+        for change in _changes_of_year(local.key, year)
+        if start < change <= end
+    ]
+    begins = [start.astimezone(UTC), *changes]
+    ends: list[datetime | None] = [*changes, None]
+    return [
+        OffsetPeriod(since, until, since.astimezone(local).utcoffset() or timedelta())
+        for since, until in zip(begins, ends, strict=True)
+    ]
+
+
+@cache
+def _changes_of_year(key: str, year: int) -> tuple[datetime, ...]:
+    """When the clocks of a zone change in a year, in UTC; no zone ever changed them twice within a day."""
+    local = ZoneInfo(key)
+    begin = datetime(year, 1, 1, tzinfo=UTC)
+    days = [begin + timedelta(days=number) for number in range(367)]
+    found = (
+        _change(before, behind, local)
+        for before, behind in pairwise(days)
+        if before.astimezone(local).utcoffset() != behind.astimezone(local).utcoffset()
+    )
+    return tuple(change for change in found if change.year == year)
+
+
+def _change(before: datetime, behind: datetime, local: ZoneInfo) -> datetime:
+    """The second at which the clocks change, between two instants with different offsets."""
+    old = before.astimezone(local).utcoffset()
+    low, high = int(before.timestamp()), -int(-behind.timestamp() // 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if datetime.fromtimestamp(middle, UTC).astimezone(local).utcoffset() == old:
+            low = middle
+        else:
+            high = middle
+    return datetime.fromtimestamp(high, UTC)
 
 
 def next_open(window: Window, local: ZoneInfo, now: datetime, closed_days: Iterable[str] = ()) -> datetime:
-    """The first instant from `now` on at which the window is open; `closed_days` are local ISO dates."""
+    """The first instant from `now` on at which the window is open; `closed_days` are local ISO dates.
+
+    Where it does not open within 400 days, that is the instant to look again: nothing happens before.
+    """
     closed = set(closed_days)
-    today = now.astimezone(local)
-    for ahead in range(400):
-        day = today.replace(tzinfo=None) + timedelta(days=ahead)
+    today = now.astimezone(local).replace(tzinfo=None)
+    for ahead in range(_FURTHEST_DAYS):
+        day = today + timedelta(days=ahead)
         if WEEKDAYS[day.weekday()] not in window.days or day.date().isoformat() in closed:
             continue
         start, end = at_local(day, window.from_, local), at_local(day, window.to, local)
-        if now < end:
+        # On the day on which the clocks jump over the whole window it does not open at all.
+        if start < end and now < end:
             return max(now, start)
-    return now
+    return now + timedelta(days=_FURTHEST_DAYS)
 
 
 def business_due(now: datetime, minutes: int, window: Window, local: ZoneInfo) -> datetime:

@@ -42,6 +42,7 @@ class Compiled:
         self.tasks = TaskPlan(self.bundle)
         pause = self.bundle.rules.colleague_pause
         self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
+        self.pausing = [name for name, each in self.bundle.sequences.items() if each.in_sales_hands == "pause"]
         self.entries = {
             name: EntryPlan(name, sequence, self.bundle) for name, sequence in self.bundle.sequences.items()
         }

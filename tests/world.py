@@ -157,7 +157,7 @@ class World:
         self.store([record])
 
     def happens(
-        self, name: str, kind: str, at: datetime | None = None, *, silent: bool = False, **properties: Any
+        self, name: str, kind: str, at: datetime | None = None, /, *, silent: bool = False, **properties: Any
     ) -> None:
         """Store an event of a lead; `at` defaults to now. `event_id` and `machine` are not properties."""
         self._events += 1
