@@ -134,6 +134,23 @@ def mark_without_entering(connection: Connection, plan: EntryPlan, now: datetime
     ).rowcount
 
 
+def holds_for(connection: Connection, plan: EntryPlan, lead_id: int, now: datetime) -> bool:
+    """Whether the entry condition holds for one lead."""
+    query = select(leads.c.id).where(leads.c.id == lead_id, compile_condition(plan.sequence.entry.when, plan.scope))
+    return connection.execute(query, {"now": now}).first() is not None
+
+
+def mark_lead_without_entering(connection: Connection, plan: EntryPlan, lead_id: int, now: datetime) -> None:
+    """On a merge: what holds because of inherited events is no edge, now or later."""
+    mine = _Statements(plan, select(leads.c.id).where(leads.c.id == lead_id), silent=literal(True))
+    connection.execute(
+        work.insert_for(connection)(entry_marks)
+        .from_select(["sequence", "lead_id", "since"], mine.rise)
+        .on_conflict_do_nothing(),
+        {"now": now},
+    )
+
+
 def forget_marks(connection: Connection, sequence: str) -> None:
     """On publish of a changed entry condition: take the marks anew."""
     connection.execute(delete(entry_marks).where(entry_marks.c.sequence == sequence))
@@ -252,7 +269,9 @@ __all__ = [
     "ended",
     "everybody",
     "forget_marks",
+    "holds_for",
     "leave_statements",
+    "mark_lead_without_entering",
     "mark_without_entering",
     "since_entry",
     "stop_all",
