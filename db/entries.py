@@ -6,6 +6,7 @@ Entry is on the edge: a mark remembers for whom the condition holds, and only th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +15,10 @@ from sqlalchemy import Connection, Select, and_, case, delete, func, literal, no
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
+from db.derived import SOURCE as DERIVED
 from db.sales_tasks import has_open_task
-from db.subqueries import there_is
-from db.tables import enrollments, entry_marks, leads, work_queue
+from db.subqueries import there_is, value_of
+from db.tables import enrollments, entry_marks, events, identities, leads, stage_transitions, work_queue
 from db.types import plus_seconds
 from nurture.conditions import Condition, Did, EventTest
 from nurture.definitions.bundle import Bundle
@@ -93,11 +95,46 @@ class _Statements:
             entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), not_(still)
         )
         marked = select(entry_marks.c.lead_id).where(entry_marks.c.sequence == name)
-        self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), else_=NOW)).where(
+        inherited = _without_news(plan, entry.when)
+        self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), (inherited, _BEFORE), else_=NOW)).where(
             leads.c.id.in_(whom), leads.c.id.not_in(marked), *holds
         )
         edge = [entry_marks.c.sequence == name, entry_marks.c.since == NOW, entry_marks.c.lead_id.in_(whom)]
         self.enter = _enter(name, plan.sequence, edge)
+
+
+def _waiting_since(lead_id: Any) -> Any:
+    mine = (work_queue.c.queue == "entry", work_queue.c.lead_id == lead_id)
+    return value_of(work_queue, work_queue.c.marked_at, *mine)
+
+
+def _without_news(plan: EntryPlan, condition: Condition) -> Any:
+    """Whether imported or inherited events alone have made the condition true: it would hold without the news, too.
+
+    News is what was received since the lead was last looked at, without imported history, and without the anonymous
+    activity that has found its lead since then.
+    """
+    since = _waiting_since(events.c.lead_id)
+    linked = there_is(
+        identities,
+        identities.c.id == events.c.identity_id,
+        identities.c.created_at >= since,
+        or_(events.c.source == DERIVED, events.c.received_at <= identities.c.created_at),
+    )
+    fresh = events.c.received_at >= since
+    news = and_(events.c.silent.is_(False), fresh, not_(linked))
+    of_lead = events.c.lead_id == leads.c.id
+    scored = there_is(events, of_lead, news)
+    cause = there_is(events, events.c.id == stage_transitions.c.event_id, news)
+    moved = there_is(
+        stage_transitions,
+        stage_transitions.c.lead_id == leads.c.id,
+        stage_transitions.c.recorded_at >= _waiting_since(leads.c.id),
+        or_(cause, and_(stage_transitions.c.event_id.is_(None), scored)),
+    )
+    quiet = there_is(events, of_lead, or_(and_(events.c.silent, fresh), linked))
+    scope = replace(plan.scope, happened=not_(news), scored=scored, moved=moved)
+    return and_(quiet, compile_condition(condition, scope))
 
 
 def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:

@@ -84,7 +84,7 @@ def _join(connection: Connection, compiled: Compiled, pair: Pair, now: datetime)
     for name, plan in compiled.entries.items():
         if name not in own:
             entries.mark_lead_without_entering(connection, plan, pair.stays, now)
-    work.hand_on(connection, "score", batch, "stage", now)
+    work.hand_on(connection, "score", batch, "stage")
     work.finish(connection, "score", batch)
     return done
 

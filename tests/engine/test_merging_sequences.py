@@ -123,6 +123,7 @@ def test_a_step_that_was_sent_before_counts_from_when_it_is_reached(world):
     world.days(5)
     world.happens("bo", "email.replied")
     world.run()
+    world.now += HOUR
     world.happens("ada", PAPER)
     world.run()
     started = world.now
