@@ -173,6 +173,11 @@ def _sent_against_suppression(now: datetime) -> Select[Any]:
         events.c.occurred_at == suppressions.c.since,
         events.c.received_at >= messages.c.handed_over_at,
     )
+    # Until a merge nobody knew that it was one person with two addresses.
+    part = leads.alias()
+    before_a_merge = there_is(
+        part, part.c.merged_into_id == messages.c.lead_id, part.c.merged_at >= messages.c.handed_over_at
+    )
     return (
         select(messages.c.id)
         .join(leads, leads.c.id == messages.c.lead_id)
@@ -184,7 +189,12 @@ def _sent_against_suppression(now: datetime) -> Select[Any]:
                 suppressions.c.lifted_at.is_(None),
             ),
         )
-        .where(messages.c.handed_over_at > suppressions.c.since, messages.c.status == "accepted", not_(heard_later))
+        .where(
+            messages.c.handed_over_at > suppressions.c.since,
+            messages.c.status == "accepted",
+            not_(heard_later),
+            not_(before_a_merge),
+        )
     )
 
 

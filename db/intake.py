@@ -214,7 +214,7 @@ class _Batch:
         self._complete({**changed, **made})
         leads.add(self.connection, made)
         identities.add(self.connection, self.fresh, self.now)
-        identities.link(self.connection, self.found_lead)
+        identities.link(self.connection, self.found_lead, self.now)
         leads.lock(
             self.connection, {*changed, *self.found_lead.values(), *self._stopped_or_consenting()} - self.new_leads
         )
@@ -287,7 +287,8 @@ class _Batch:
         self.touched |= active
 
     def _event_row(self, event: EventRecord, lead: int | None) -> dict[str, Any]:
-        anonymous = next((each for each in event.identities if each.kind == ANONYMOUS), None)
+        # Of those that nothing else identifies: they may still have to find their lead.
+        anonymous = event.identities[0] if {each.kind for each in event.identities} == {ANONYMOUS} else None
         return {
             "source": event.source,
             "source_event_id": event.source_event_id,

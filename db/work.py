@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, and_, delete, func, literal, select, 
 
 from db.conditions import NOW
 from db.tables import work_queue
+from db.types import least_of
 from db.upserts import Upsert
 
 
@@ -88,15 +89,15 @@ def leads_of(batch: str | sa.BindParameter[str], queue: str) -> Select[Any]:
     return select(work_queue.c.lead_id).where(work_queue.c.queue == queue, work_queue.c.batch == batch)
 
 
-def hand_on(connection: Connection, queue: str, batch: str, following: str, now: datetime) -> None:
-    """Mark the leads of a batch for the next queue, as silent as they were."""
+def hand_on(connection: Connection, queue: str, batch: str, following: str) -> None:
+    """Mark the leads of a batch for the next queue, as silent as they were, and since when something is waiting."""
     rows = (
         select(
             literal(following),
             work_queue.c.lead_id,
             work_queue.c.silent,
             literal(1),
-            literal(now, work_queue.c.marked_at.type),
+            work_queue.c.marked_at,
         )
         .where(work_queue.c.queue == queue, work_queue.c.batch == batch)
         .order_by(work_queue.c.lead_id)
@@ -105,7 +106,11 @@ def hand_on(connection: Connection, queue: str, batch: str, following: str, now:
     connection.execute(
         insert.on_conflict_do_update(
             index_elements=["queue", "lead_id"],
-            set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
+            set_={
+                "marks": work_queue.c.marks + 1,
+                "silent": and_(work_queue.c.silent, insert.excluded.silent),
+                "marked_at": least_of(work_queue.c.marked_at, insert.excluded.marked_at),
+            },
         )
     )
 

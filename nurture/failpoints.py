@@ -39,6 +39,8 @@ STEPS = (
     "sales.told",
     "sales.recorded",
 )
+# What a person does by hand, between runs or beside one.
+BY_HAND = ("merge.before_commit", "merge.committed")
 
 
 def listen(listener: Callable[[str], None] | None) -> None:

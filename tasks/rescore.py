@@ -23,7 +23,7 @@ def rescore(run: Run) -> dict[str, int]:
             if claimed:
                 compiled.derived.derive(connection, batch, now)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
-                work.hand_on(connection, "score", batch, "stage", now)
+                work.hand_on(connection, "score", batch, "stage")
                 work.finish(connection, "score", batch)
             hit("rescore.before_commit")
         hit("rescore.committed")

@@ -34,7 +34,7 @@ def restage(run: Run) -> dict[str, int]:
                 counts["transitions"] += compiled.stages.restage(connection, batch, now)
                 for key, value in compiled.tasks.open(connection, batch, now, due).items():
                     counts[key] += value
-                work.hand_on(connection, "stage", batch, "entry", now)
+                work.hand_on(connection, "stage", batch, "entry")
                 work.finish(connection, "stage", batch)
             hit("restage.before_commit")
         hit("restage.committed")

@@ -19,6 +19,7 @@ from db.engine import Database
 from nurture.records import Consent, EventRecord, Identity, LeadRecord
 from tasks.context import Context
 from tasks.day import Outcome, run_flow
+from tasks.merge import MergeReport, merge_leads
 from tasks.publish import publish
 from tasks.settings import Settings
 
@@ -187,6 +188,10 @@ class World:
                 catalogue=self.context.compiled().bundle.catalogue,
                 secret=SECRET.encode(),
             )
+
+    def merge(self, stays: str, goes: str, **options: Any) -> MergeReport:
+        """Make one lead of two, by their names."""
+        return merge_leads(self.context, f"{stays}@example.com", f"{goes}@example.com", self.now, **options)
 
     def run(self, flow: str = "daily-sync") -> Outcome:
         """Run a flow at the present virtual instant."""
