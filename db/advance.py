@@ -30,7 +30,7 @@ from db.tables import (
     sales_tasks,
     sequence_states,
 )
-from db.types import json_with, later_of, plus_seconds
+from db.types import json_with, plus_seconds
 from db.waits import begin, hold_until_open
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.program import Node, flatten
@@ -421,10 +421,7 @@ def go_on_after_messages(connection: Connection, now: datetime) -> int:
     """
     happened = func.coalesce(messages.c.handed_over_at, messages.c.settled_at)
     base = case((messages.c.status.in_(("accepted", "unknown")), happened), else_=messages.c.settled_at)
-    # Skipped because the person had got it as another lead, which may be long before the step was reached.
-    merged = func.coalesce(messages.c.reason == "merged", sa.false()).label("merged")
-    settled = select(messages.c.id, base.label("base"), merged).where(messages.c.settled_at.is_not(None)).subquery()
-    counts_from = case((settled.c.merged, later_of(settled.c.base, enrollments.c.moved_at)), else_=settled.c.base)
+    settled = select(messages.c.id, base.label("base")).where(messages.c.settled_at.is_not(None)).subquery()
     return connection.execute(
         update(enrollments)
         .where(
@@ -432,7 +429,7 @@ def go_on_after_messages(connection: Connection, now: datetime) -> int:
             enrollments.c.waiting_for == "message",
             enrollments.c.message_id == settled.c.id,
         )
-        .values(waiting_for="wake", wake_at=after_hold(counts_from), message_id=None, moved_at=now)
+        .values(waiting_for="wake", wake_at=after_hold(settled.c.base), message_id=None, moved_at=now)
     ).rowcount
 
 
