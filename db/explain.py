@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from db import work
-from db.conditions import NOW, Scope, compile_condition, event_matches
+from db.conditions import NOW, Scope, compile_condition
+from db.contributions import paying
 from db.derived import DerivePlan
 from db.scores import ScorePlan
 from db.tables import (
@@ -148,7 +149,7 @@ def events_behind(
             events.c.type == rule.event,
             events.c.machine.is_(False),
             events.c.occurred_at <= NOW,
-            *event_matches(events, rule.where),
+            *paying(rule),
         )
         rows = connection.execute(query.order_by(events.c.occurred_at, events.c.tiebreak), {"now": now})
         found[rule.id] = [dict(row._mapping) for row in rows]

@@ -46,7 +46,12 @@ def mark_statement(
         .distinct()
         .order_by(source.c[0])
     )
-    insert = insert_for(connection)(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
+    return queue_up(rows)
+
+
+def queue_up(rows: Select[Any]) -> Any:
+    """The statement that marks rows of queue, lead, silent, 1 and now, in the order of the leads."""
+    insert = Upsert(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
     return insert.on_conflict_do_update(
         index_elements=["queue", "lead_id"],
         set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
@@ -101,13 +106,7 @@ def hand_on(connection: Connection, queue: str, batch: str, following: str, now:
         .where(work_queue.c.queue == queue, work_queue.c.batch == batch)
         .order_by(work_queue.c.lead_id)
     )
-    insert = insert_for(connection)(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
-    connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["queue", "lead_id"],
-            set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
-        )
-    )
+    connection.execute(queue_up(rows))
 
 
 def finish(connection: Connection, queue: str, batch: str) -> int:
@@ -123,4 +122,15 @@ def waiting(connection: Connection) -> dict[str, int]:
     return {str(queue): int(count) for queue, count in rows}
 
 
-__all__ = ["claim", "finish", "hand_on", "insert_for", "leads_of", "mark", "mark_ids", "mark_statement", "waiting"]
+__all__ = [
+    "claim",
+    "finish",
+    "hand_on",
+    "insert_for",
+    "leads_of",
+    "mark",
+    "mark_ids",
+    "mark_statement",
+    "queue_up",
+    "waiting",
+]
