@@ -57,7 +57,7 @@ def roll_up(connection: Connection, batch: str, now: datetime, queue: str | None
 
 
 def left(connection: Connection, account_ids: Sequence[int], now: datetime, *, silent: bool) -> None:
-    """Somebody has left these accounts: the next rescore adds them up with one who stays; without any they have nothing.
+    """Somebody has left these accounts: the next rescore adds them up, and one that nobody is left in has nothing.
 
     Whoever moves a lead to another account, or makes it part of another lead, calls this in the same transaction.
     """
