@@ -131,6 +131,7 @@ def score_as_of(
             .where(work_queue.c.queue == "score", work_queue.c.lead_id == lead_id)
             .values(batch=batch)
         )
+        derived.forget_others(connection, lead_id)
         derived.derive(connection, batch, at)
         plan.rescore(connection, batch, at, version)
         return score(connection, lead_id), contributions(connection, lead_id)

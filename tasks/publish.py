@@ -8,6 +8,7 @@ from typing import Any
 
 from db import definitions, entries, scores, work
 from db.definitions import Live
+from db.derived import DerivePlan
 from db.engine import Connection
 from db.entries import EntryPlan
 from nurture.check import check_documents
@@ -113,6 +114,7 @@ def publish(
             live.profile != profile
             or any(live.versions.get(key) != new.versions.get(key) for key in ("scoring", "lifecycle", "events"))
         ):
+            DerivePlan(bundle).forget_others(connection)
             scores.mark_everyone(connection, now)
     return found
 

@@ -208,6 +208,30 @@ def test_points_of_ages_ago_have_faded_to_nothing_and_stop_no_run(new_world):
     assert world.score("ada")["total"] == pytest.approx(0, abs=1e-9)
 
 
+def test_a_type_that_is_derived_no_longer_is_paid_no_longer_and_explained_as_it_was(new_world):
+    documents = with_scoring(rules=[{"event": "page.pricing_visited", "points": 20}])
+    documents["events"]["events"]["page.pricing_visited"] = {
+        "label": "Prices",
+        "channel": "website",
+        "direction": "inbound",
+    }
+    derived = {"page.pricing_visited": {"from": "page.viewed", "where": {"url": {"contains": "/pricing"}}}}
+    documents["events"]["derived"] = derived
+    world = new_world(documents)
+    world.lead("ada")
+    world.happens("ada", "page.viewed", url="https://example.com/pricing")
+    for points in (20, 0, 20):
+        world.run("rescore")
+        assert world.score("ada")["total"] == points
+        world.now += timedelta(days=1)
+        world.documents["events"]["derived"] = {} if points else derived
+        world.publish()
+    world.run("rescore")
+    for days, points in enumerate((20, 0, 20, 0)):
+        facts = explain_lead(world.context, "ada@example.com", world.now, START + timedelta(days=days))
+        assert facts["score"]["total"] == points
+
+
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
 
