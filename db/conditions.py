@@ -214,9 +214,10 @@ def event_matches(table: FromClause, where: Mapping[str, Operators]) -> list[Col
     return [compare(json_text(table.c.properties, literal(key)), operators) for key, operators in where.items()]
 
 
-def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
+def counted(test: EventTest, lead_id: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """What makes an event one that a `did` counts for a lead; `since_entry` is left to the caller."""
     wanted = [
-        events.c.lead_id == scope.lead.c.id,
+        events.c.lead_id == lead_id,
         # Over a period one walk through the lead's latest events beats a look-up for each of many types.
         (beside_index(events.c.type) if test.within and len(test.event) > _FEW else events.c.type).in_(test.event),
         events.c.machine.is_(False),
@@ -227,6 +228,11 @@ def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
         wanted.append(scope.happened)
     if test.within is not None:
         wanted.append(events.c.occurred_at > plus_seconds(NOW, literal(-test.within.seconds)))
+    return wanted
+
+
+def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
+    wanted = counted(test, scope.lead.c.id)
     if test.since_entry:
         if scope.entered_at is None:
             raise DefinitionError("`since_entry` has a meaning only inside a sequence's steps, goal and exits")

@@ -39,7 +39,9 @@ class DerivePlan:
     """The statements that derive events, built once per set of definitions."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.statements = [_statements(name, derived) for name, derived in bundle.catalogue.derived.items()]
+        derived = bundle.catalogue.derived
+        self.statements = [_statements(name, each) for name, each in derived.items()]
+        self.orphans = delete(events).where(events.c.source == SOURCE, events.c.type.not_in(list(derived)))
 
     def derive(self, connection: Connection, batch: str, now: datetime) -> int:
         """Bring the derived events of a claimed batch up to date; returns how many were added."""
@@ -49,6 +51,11 @@ class DerivePlan:
             insert = work.insert_for(connection)(events).from_select(_COLUMNS, rows)
             added += max(connection.execute(insert.on_conflict_do_nothing(), {"batch": batch, "now": now}).rowcount, 0)
         return added
+
+    def forget_others(self, connection: Connection, lead_id: int | None = None) -> int:
+        """Delete derived events of types that are derived no longer, of one lead or of all; returns how many."""
+        whose = self.orphans if lead_id is None else self.orphans.where(events.c.lead_id == lead_id)
+        return connection.execute(whose).rowcount
 
 
 def _statements(name: str, derived: DerivedType) -> tuple[Any, Any]:

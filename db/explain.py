@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from db import work
-from db.conditions import NOW, Scope, compile_condition, event_matches
+from db.conditions import NOW, Scope, compile_condition
+from db.contributions import paying
 from db.derived import DerivePlan
 from db.scores import ScorePlan
 from db.tables import (
@@ -130,6 +131,7 @@ def score_as_of(
             .where(work_queue.c.queue == "score", work_queue.c.lead_id == lead_id)
             .values(batch=batch)
         )
+        derived.forget_others(connection, lead_id)
         derived.derive(connection, batch, at)
         plan.rescore(connection, batch, at, version)
         return score(connection, lead_id), contributions(connection, lead_id)
@@ -148,7 +150,7 @@ def events_behind(
             events.c.type == rule.event,
             events.c.machine.is_(False),
             events.c.occurred_at <= NOW,
-            *event_matches(events, rule.where),
+            *paying(rule),
         )
         rows = connection.execute(query.order_by(events.c.occurred_at, events.c.tiebreak), {"now": now})
         found[rule.id] = [dict(row._mapping) for row in rows]

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from db import accounts, dead_letters, events, identities, leads, work
+from db import account_scores, accounts, dead_letters, events, identities, leads, work
 from db.batches import ids, next_ids, one_intake_at_a_time
 from db.leads import Draft
 from db.stops import Stops
@@ -107,6 +107,7 @@ class _Batch:
         self.attached_to: set[int] = set()
         self.gained_address: set[int] = set()
         self.touched: set[int] = set()
+        self.left: set[int] = set()  # accounts that somebody has left for another
         self.drafts: dict[int, Draft] = {}
 
     def sort_out(self, records: Sequence[Record]) -> None:
@@ -264,7 +265,10 @@ class _Batch:
                 keys.setdefault(key, draft.values["company"])
         found = accounts.find_or_create(self.connection, keys, self.now)
         for draft in written.values():
+            before = draft.account_id
             draft.account_id = found.get(normalise.company_key(draft.values.get("company") or ""))
+            if before is not None and before != draft.account_id:
+                self.left.add(before)
 
     def _stopped_or_consenting(self) -> set[int]:
         """Leads whose sending may be forbidden by this batch; who is about to send locks them too."""
@@ -309,6 +313,7 @@ class _Batch:
         if self.touched:
             who = ids(self.connection, "asked", sorted(self.touched))
             work.mark(self.connection, "score", select(who.c.id), self.now, silent=self.silent)
+        account_scores.left(self.connection, sorted(self.left), self.now, silent=self.silent)
 
     def write_consents(self) -> None:
         """Write consents, and what unsubscribes, complaints and hard bounces forbid, in the transaction of the fact."""

@@ -47,7 +47,12 @@ def mark_statement(
         .distinct()
         .order_by(source.c[0])
     )
-    insert = insert_for(connection)(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
+    return queue_up(rows)
+
+
+def queue_up(rows: Select[Any]) -> Any:
+    """The statement that marks rows of queue, lead, silent, 1 and now, in the order of the leads."""
+    insert = Upsert(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
     return insert.on_conflict_do_update(
         index_elements=["queue", "lead_id"],
         set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
@@ -102,6 +107,7 @@ def hand_on(connection: Connection, queue: str, batch: str, following: str) -> N
         .where(work_queue.c.queue == queue, work_queue.c.batch == batch)
         .order_by(work_queue.c.lead_id)
     )
+<<<<<<< HEAD
     insert = insert_for(connection)(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
     connection.execute(
         insert.on_conflict_do_update(
@@ -113,6 +119,9 @@ def hand_on(connection: Connection, queue: str, batch: str, following: str) -> N
             },
         )
     )
+=======
+    connection.execute(queue_up(rows))
+>>>>>>> w-scores
 
 
 def finish(connection: Connection, queue: str, batch: str) -> int:
@@ -128,4 +137,15 @@ def waiting(connection: Connection) -> dict[str, int]:
     return {str(queue): int(count) for queue, count in rows}
 
 
-__all__ = ["claim", "finish", "hand_on", "insert_for", "leads_of", "mark", "mark_ids", "mark_statement", "waiting"]
+__all__ = [
+    "claim",
+    "finish",
+    "hand_on",
+    "insert_for",
+    "leads_of",
+    "mark",
+    "mark_ids",
+    "mark_statement",
+    "queue_up",
+    "waiting",
+]

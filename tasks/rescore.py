@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from db import scores, work
+from db import account_scores, scores, work
+from db.engine import Connection
 from nurture.failpoints import hit
-from tasks.context import Run
+from tasks.context import Compiled, Run
 
 
 def rescore(run: Run) -> dict[str, int]:
@@ -22,11 +23,25 @@ def rescore(run: Run) -> dict[str, int]:
             claimed = work.claim(connection, "score", batch, context.batch_size)
             if claimed:
                 compiled.derived.derive(connection, batch, now)
+<<<<<<< HEAD
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
                 work.hand_on(connection, "score", batch, "stage")
+=======
+                waiting = _where_colleagues_wait(connection, compiled)
+                compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
+                work.hand_on(connection, "score", batch, "stage", now)
+>>>>>>> w-scores
                 work.finish(connection, "score", batch)
             hit("rescore.before_commit")
         hit("rescore.committed")
         rescored += claimed
         if claimed < context.batch_size:
             return {"leads_rescored": rescored}
+
+
+def _where_colleagues_wait(connection: Connection, compiled: Compiled) -> str | None:
+    """The queue for the people of an account whose score changes, if anything asks for it that somebody is in."""
+    if not compiled.bundle.rules.account_scores:
+        return None
+    in_flight = [program.sequence for program in compiled.programs(connection).values()]
+    return account_scores.asked_by(compiled.bundle, in_flight)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.sql import ClauseElement
 
-from db import messages, sales_tasks
+from db import account_scores, messages, sales_tasks
 from db.advance import SequenceProgram
 from db.conditions import NOW
 from tests.world import DOCUMENTS
@@ -19,6 +19,7 @@ def everything(world: Any) -> Iterator[Any]:
     compiled = world.context.compiled()
     scores, stages, tasks = compiled.scores, compiled.stages, compiled.tasks
     yield from (scores.contributions, scores.profile_contributions, scores.floors, stages.by_event, *stages.by_score)
+    yield from (scores.shared_group_caps, scores.totals, account_scores._ROLL_UP, *account_scores._MARK.values())
     yield from (
         tasks.new,
         tasks.colleagues,
@@ -49,7 +50,9 @@ def test_no_statement_joins_a_table_by_accident(new_world):
         "floor": 0,
         "groups": {"g": {"cap": 3}},
         "fit": [
-            {"id": "f", "points": 1, "when": {"did": "page.viewed"}},
+            {"id": "f", "points": 1, "group": "g", "when": {"did": "page.viewed"}},
+            {"id": "w", "points": 1, "when": {"did": {"event": "page.viewed", "at_least": 2, "within": "9 days"}}},
+            {"id": "a", "points": 1, "when": {"field": "created_at", "older_than": "9 days"}},
             {"id": "h", "points": 1, "when": {"stage": "mql"}},
         ],
     }
