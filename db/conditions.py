@@ -224,8 +224,6 @@ def counted(test: EventTest, lead_id: ColumnElement[Any]) -> list[ColumnElement[
         events.c.occurred_at <= NOW,
         *event_matches(events, test.where),
     ]
-    if scope.happened is not None:
-        wanted.append(scope.happened)
     if test.within is not None:
         wanted.append(events.c.occurred_at > plus_seconds(NOW, literal(-test.within.seconds)))
     return wanted
@@ -233,6 +231,8 @@ def counted(test: EventTest, lead_id: ColumnElement[Any]) -> list[ColumnElement[
 
 def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
     wanted = counted(test, scope.lead.c.id)
+    if scope.happened is not None:
+        wanted.append(scope.happened)
     if test.since_entry:
         if scope.entered_at is None:
             raise DefinitionError("`since_entry` has a meaning only inside a sequence's steps, goal and exits")

@@ -55,7 +55,11 @@ def queue_up(rows: Select[Any]) -> Any:
     insert = Upsert(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
     return insert.on_conflict_do_update(
         index_elements=["queue", "lead_id"],
-        set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
+        set_={
+            "marks": work_queue.c.marks + 1,
+            "silent": and_(work_queue.c.silent, insert.excluded.silent),
+            "marked_at": least_of(work_queue.c.marked_at, insert.excluded.marked_at),
+        },
     )
 
 
@@ -107,21 +111,7 @@ def hand_on(connection: Connection, queue: str, batch: str, following: str) -> N
         .where(work_queue.c.queue == queue, work_queue.c.batch == batch)
         .order_by(work_queue.c.lead_id)
     )
-<<<<<<< HEAD
-    insert = insert_for(connection)(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
-    connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["queue", "lead_id"],
-            set_={
-                "marks": work_queue.c.marks + 1,
-                "silent": and_(work_queue.c.silent, insert.excluded.silent),
-                "marked_at": least_of(work_queue.c.marked_at, insert.excluded.marked_at),
-            },
-        )
-    )
-=======
     connection.execute(queue_up(rows))
->>>>>>> w-scores
 
 
 def finish(connection: Connection, queue: str, batch: str) -> int:

@@ -110,34 +110,12 @@ def _publish(
     # Refused here, before anything is written.
     bundle_from_documents(documents, context.settings.profile)
     with context.database.write() as connection:
-<<<<<<< HEAD
         savepoint = connection.begin_nested()
         found = _Publishing(connection, context, documents, now, choices, keep).publish(note)
         if keep:
             savepoint.commit()
         else:
             savepoint.rollback()
-=======
-        live = definitions.live(connection)
-        found = _plan(connection, documents, live, profile)
-        if live is not None and not found.changes and live.profile == profile:
-            return found
-        new = definitions.publish(connection, documents, profile, now, note)
-        before = bundle_from_documents(live.documents, live.profile).sequences if live else {}
-        for name, sequence in bundle.sequences.items():
-            _take_along(connection, name, sequence, new.versions[f"sequences/{name}"], now, pinned)
-            if mark_existing and (name not in before or before[name].entry != sequence.entry):
-                _look_at_existing(connection, name, bundle, now, enter=enroll_existing)
-        if not pinned:
-            for name in before.keys() - bundle.sequences.keys():
-                entries.stop_all(connection, name, "sequence-removed", now, also_pinned=False)
-        if live is not None and (
-            live.profile != profile
-            or any(live.versions.get(key) != new.versions.get(key) for key in ("scoring", "lifecycle", "events"))
-        ):
-            DerivePlan(bundle).forget_others(connection)
-            scores.mark_everyone(connection, now)
->>>>>>> w-scores
     return found
 
 
@@ -183,6 +161,7 @@ class _Publishing:
             waiting = messages.queued_with(self.connection, key.partition("/")[2])
             found.count(f"{key}: queued messages that take the new text", waiting)
         if live is not None and _rules_changed(live, new):
+            DerivePlan(self.bundle).forget_others(self.connection)
             found.count("scored and staged anew", self._look_at_everyone())
         return found
 

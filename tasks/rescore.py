@@ -23,14 +23,9 @@ def rescore(run: Run) -> dict[str, int]:
             claimed = work.claim(connection, "score", batch, context.batch_size)
             if claimed:
                 compiled.derived.derive(connection, batch, now)
-<<<<<<< HEAD
-                compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
-                work.hand_on(connection, "score", batch, "stage")
-=======
                 waiting = _where_colleagues_wait(connection, compiled)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
-                work.hand_on(connection, "score", batch, "stage", now)
->>>>>>> w-scores
+                work.hand_on(connection, "score", batch, "stage")
                 work.finish(connection, "score", batch)
             hit("rescore.before_commit")
         hit("rescore.committed")

@@ -273,7 +273,7 @@ def test_a_new_word_after_the_merge_counts(world):
 
 def test_nothing_is_mailed_that_either_refused(world):
     two(world)
-    world.happens("bo", "email.complained")
+    world.happens("bo", "email.complained", START - DAY)
     world.happens("ada", "content.white_paper_downloaded")
     world.merge("ada", "bo")
     world.run()
@@ -285,7 +285,9 @@ def test_nothing_is_mailed_that_either_refused(world):
 def test_a_dead_mailbox_says_nothing_about_the_other_one(world):
     two(world)
     who = (Identity("email", "bo@example.com"),)
-    world.store([EventRecord("test", "bounce", "email.bounced", START, who, {"kind": "hard"}, {"email": who[0].value})])
+    world.store(
+        [EventRecord("test", "bounce", "email.bounced", START - DAY, who, {"kind": "hard"}, {"email": who[0].value})]
+    )
     world.happens("ada", "content.white_paper_downloaded")
     world.merge("ada", "bo")
     world.run()
