@@ -109,15 +109,16 @@ def _mark(queue: str) -> Any:
     changed = _changed()
     there = leads.alias("there")
     loud = (
-        sa.exists()
+        select(literal(1))
+        .select_from(work_queue.join(there, there.c.id == work_queue.c.lead_id))
         .where(
             work_queue.c.queue == "score",
             work_queue.c.batch == BATCH,
             work_queue.c.silent.is_(False),
-            there.c.id == work_queue.c.lead_id,
             there.c.account_id == leads.c.account_id,
         )
         .correlate(leads)
+        .exists()
     )
     rows = (
         select(literal(queue), leads.c.id, not_(loud), literal(1), NOW)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.sql import ClauseElement
 
-from db import account_scores, messages, sales_tasks
+from db import account_scores, holds, messages, sales_tasks
 from db.advance import SequenceProgram
 from db.conditions import NOW
 from tests.world import DOCUMENTS
@@ -40,6 +40,9 @@ def everything(world: Any) -> Iterator[Any]:
             yield from (statement for _, statement in (*program.leave, *program.leave_changed))
             for node in program.nodes:
                 yield from (statement for _, statement in program._build(connection, node))
+            yield from program._passing.values()
+    yield from (*holds._RELEASE, *holds._RESUME_ONE, holds._HOLD_ONE, holds._PAUSE_FOR_SALES)
+    yield from (compiled.colleague_pause.hold, compiled.colleague_pause.longer)
     yield sales_tasks.has_open_task(NOW)
 
 
