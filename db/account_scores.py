@@ -110,11 +110,11 @@ def _mark(queue: str) -> Any:
     there = leads.alias("there")
     loud = (
         sa.exists()
+        .select_from(work_queue.join(there, there.c.id == work_queue.c.lead_id))
         .where(
             work_queue.c.queue == "score",
             work_queue.c.batch == BATCH,
             work_queue.c.silent.is_(False),
-            there.c.id == work_queue.c.lead_id,
             there.c.account_id == leads.c.account_id,
         )
         .correlate(leads)
