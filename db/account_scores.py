@@ -109,7 +109,7 @@ def _mark(queue: str) -> Any:
     changed = _changed()
     there = leads.alias("there")
     loud = (
-        select(literal(1))
+        sa.exists()
         .select_from(work_queue.join(there, there.c.id == work_queue.c.lead_id))
         .where(
             work_queue.c.queue == "score",
@@ -118,7 +118,6 @@ def _mark(queue: str) -> Any:
             there.c.account_id == leads.c.account_id,
         )
         .correlate(leads)
-        .exists()
     )
     rows = (
         select(literal(queue), leads.c.id, not_(loud), literal(1), NOW)
