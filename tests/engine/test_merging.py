@@ -119,6 +119,18 @@ def test_a_lead_without_an_address_gets_the_one_of_the_other(world):
     assert (stays["email"], stays["email_hash"]) == ("bo@example.com", email_hash(SECRET.encode(), "bo@example.com"))
 
 
+def test_the_audit_finds_what_is_left_with_a_lead_that_is_no_more(world):
+    two(world)
+    bo = world.lead_id("bo")
+    world.happens("bo", "page.viewed")
+    world.merge("ada", "bo")
+    clean(world)
+    with world.database.write() as connection:
+        connection.execute(tables.events.update().values(lead_id=bo))
+        (found,) = audit.run_checks(connection, world.now, repair=False)
+    assert (found["check"], found["examples"]) == ("merged", [bo])
+
+
 # --- Events and scores ------------------------------------------------------------------------------------------------
 
 
