@@ -50,8 +50,8 @@ def merge_command(
         return 0
     found = report.as_json()
     one, other = (f"{id_} ({report.names[id_] or 'no name'})" for id_ in (report.lead, report.merged))
-    title = f"Lead {other} {'would become' if dry_run else 'is now'} part of lead {one}"
-    print_counts(title, {words: found[name] for name, words in _SHOWN.items()})
+    print(f"Lead {other} {'would become' if dry_run else 'is now'} part of lead {one}.")
+    print_counts("Merge", {words: found[name] for name, words in _SHOWN.items()})
     if not dry_run:
         print("The next follow-up acts on it.")
     return 0

@@ -15,6 +15,7 @@ from db.tables import (
     enrollments,
     events,
     executed_steps,
+    identities,
     leads,
     messages,
     sales_task_leads,
@@ -198,6 +199,15 @@ def _sent_against_suppression(now: datetime) -> Select[Any]:
     )
 
 
+def _left_behind(now: datetime) -> Select[Any]:
+    survivor = leads.alias()
+    named = [there_is(table, table.c.lead_id == leads.c.id) for table in (identities, events, enrollments, messages)]
+    merged_further = there_is(survivor, survivor.c.id == leads.c.merged_into_id, survivor.c.merged_into_id.is_not(None))
+    return select(leads.c.id).where(
+        leads.c.merged_into_id.is_not(None), or_(leads.c.email.is_not(None), merged_further, *named)
+    )
+
+
 def _old_unknown(now: datetime) -> Select[Any]:
     return select(messages.c.id).where(
         messages.c.status == "unknown", messages.c.handed_over_at < now - timedelta(days=7)
@@ -215,5 +225,6 @@ CHECKS: tuple[Check, ...] = (
     Check("sql-has-task", "every lead that qualified has been given to sales", _sql_without_task),
     Check("audience-hash", "what a platform was told can be taken back", _told_without_hash),
     Check("suppression", "nothing was handed over after a suppression", _sent_against_suppression),
+    Check("merged", "nothing is left with a lead that has become part of another", _left_behind),
     Check("unknown-age", "no message stays unknown for more than a week", _old_unknown),
 )

@@ -102,11 +102,8 @@ def _letter(row: Any, pair: Pair, kept: int, now: datetime) -> dict[str, Any]:
         "message": f"event {row['id']} says what event {kept} says of the same person; it counts once",
         "raw": orjson.dumps({name: row[name] for name in told}),
         "context": {"kept": kept},
-        "digest": record_digest(SOURCE_OF_DIGEST, str(row["id"])),
+        "digest": record_digest(DUPLICATE, str(row["id"])),
         "received_at": now,
         "status": "dropped",
         "settled_at": now,
     }
-
-
-SOURCE_OF_DIGEST = "merge"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, and_, delete, insert, or_, select, update
 
@@ -97,49 +97,32 @@ def join_tasks(
     With `refused`, sales has said no since the open task was asked, so it ends.
     """
     people = sales_task_leads
-    touched = list(connection.execute(select(people.c.task_id).where(people.c.lead_id == pair.goes)).scalars())
+    changed = set(connection.execute(select(people.c.task_id).where(people.c.lead_id == pair.goes)).scalars())
     _move(connection, pair)
-    of_account = per_account and account_id is not None
-    subject = f"account:{account_id}" if of_account else f"lead:{pair.stays}"
-    mine = select(people.c.task_id).where(people.c.lead_id == pair.stays)
-    rows = (
-        connection.execute(
-            select(sales_tasks)
-            .where(
-                sales_tasks.c.kind == "sql",
-                sales_tasks.c.status.in_(OPEN),
-                or_(sales_tasks.c.id.in_(mine), sales_tasks.c.subject_key == subject),
-            )
-            .order_by(sales_tasks.c.opened_at, sales_tasks.c.id)
-        )
-        .mappings()
-        .all()
-    )
-    others = _colleagues(connection, pair, [row["id"] for row in rows])
-    ours = {int(row["id"]) for row in rows if row["id"] in others["mine"]}
+    subject = f"account:{account_id}" if per_account and account_id is not None else f"lead:{pair.stays}"
+    rows = _open_tasks(connection, pair, subject)
+    members = _members(connection, [row["id"] for row in rows])
+    ours = {int(row["id"]) for row in rows if pair.stays in members[row["id"]]}
+    alone = {task for task in ours if members[task] == {pair.stays}}
     # Tasks that may become one: ours alone, and the one that our account or we would get.
-    one = [row for row in rows if not others["theirs"].get(row["id"]) or row["subject_key"] == subject]
-    cancelled: list[int] = []
+    one = [row for row in rows if row["id"] in alone or row["subject_key"] == subject]
+    cancelled: set[int] = set()
+    keeps: int | None = None
     if refused:
-        cancelled = [int(row["id"]) for row in one if not others["theirs"].get(row["id"])]
+        cancelled = alone
     elif ours and one:
-        keeps = min(one, key=lambda row: (row["status"] != "accepted", row["opened_at"], row["id"]))
-        cancelled = [int(row["id"]) for row in one if row["id"] != keeps["id"]]
-        leaves = ours - {int(row["id"]) for row in one}
-        _keep(connection, pair, int(keeps["id"]), cancelled, leaves, now)
-        _cancel(connection, cancelled, now)
+        keeps = int(min(one, key=lambda row: (row["status"] != "accepted", row["opened_at"], row["id"]))["id"])
+        both = {int(row["id"]) for row in one}
+        cancelled, leaves = both - {keeps}, ours - both
+        joining = {pair.stays}.union(*(members[task] for task in cancelled)) - members[keeps]
+        _join_people(connection, keeps, joining, now)
+        _leave(connection, pair.stays, leaves)
+        changed |= leaves | ({keeps} if cancelled or joining else set())
+    _cancel(connection, cancelled, now)
+    if keeps is not None:
         values = {"subject_key": subject, "account_id": account_id}
-        connection.execute(update(sales_tasks).where(sales_tasks.c.id == keeps["id"]).values(values))
-        touched += [int(keeps["id"])] if cancelled or leaves else []
-        touched += leaves
-    if refused:
-        _cancel(connection, cancelled, now)
-    tell = [task for task in dict.fromkeys(touched) if task not in cancelled]
-    connection.execute(
-        update(sales_tasks)
-        .where(sales_tasks.c.id.in_(tell), sales_tasks.c.status.in_(OPEN))
-        .values(crm_revision=sales_tasks.c.crm_revision + 1)
-    )
+        connection.execute(update(sales_tasks).where(sales_tasks.c.id == keeps).values(values))
+    _tell_again(connection, changed - cancelled)
     return len(cancelled)
 
 
@@ -159,34 +142,36 @@ def _move(connection: Connection, pair: Pair) -> None:
     )
 
 
-def _colleagues(connection: Connection, pair: Pair, task_ids: Sequence[int]) -> dict[str, Any]:
-    people = sales_task_leads
-    rows = connection.execute(
-        select(people.c.task_id, people.c.lead_id).where(people.c.task_id.in_(task_ids)).order_by(people.c.lead_id)
-    ).all()
-    theirs: dict[int, list[int]] = {}
-    for task, lead in rows:
-        if lead != pair.stays:
-            theirs.setdefault(int(task), []).append(int(lead))
-    return {"mine": {int(task) for task, lead in rows if lead == pair.stays}, "theirs": theirs}
+def _open_tasks(connection: Connection, pair: Pair, subject: str) -> Sequence[RowMapping]:
+    mine = select(sales_task_leads.c.task_id).where(sales_task_leads.c.lead_id == pair.stays)
+    rows = select(sales_tasks).where(
+        sales_tasks.c.kind == "sql",
+        sales_tasks.c.status.in_(OPEN),
+        or_(sales_tasks.c.id.in_(mine), sales_tasks.c.subject_key == subject),
+    )
+    return connection.execute(rows.order_by(sales_tasks.c.id)).mappings().all()
 
 
-def _keep(
-    connection: Connection, pair: Pair, task_id: int, cancelled: Sequence[int], leaves: set[int], now: datetime
-) -> None:
-    """Bring everybody of the cancelled tasks to the one that stays, and let us leave those of other accounts."""
+def _members(connection: Connection, task_ids: Sequence[int]) -> dict[int, set[int]]:
     people = sales_task_leads
-    there = set(connection.execute(select(people.c.lead_id).where(people.c.task_id == task_id)).scalars())
-    wanted = set(connection.execute(select(people.c.lead_id).where(people.c.task_id.in_(cancelled))).scalars())
-    rows = [
-        {"task_id": task_id, "lead_id": lead, "added_at": now, "reason": MERGED}
-        for lead in sorted((wanted | {pair.stays}) - there)
-    ]
+    found: dict[int, set[int]] = {task: set() for task in task_ids}
+    for task, lead in connection.execute(
+        select(people.c.task_id, people.c.lead_id).where(people.c.task_id.in_(task_ids))
+    ):
+        found[task].add(int(lead))
+    return found
+
+
+def _join_people(connection: Connection, task_id: int, lead_ids: set[int], now: datetime) -> None:
+    rows = [{"task_id": task_id, "lead_id": lead, "added_at": now, "reason": MERGED} for lead in sorted(lead_ids)]
     if rows:
-        connection.execute(insert(people), rows)
-    if not leaves:
-        return
-    connection.execute(delete(people).where(people.c.task_id.in_(leaves), people.c.lead_id == pair.stays))
+        connection.execute(insert(sales_task_leads), rows)
+
+
+def _leave(connection: Connection, lead_id: int, task_ids: set[int]) -> None:
+    """Leave tasks to the colleagues who are on them."""
+    people = sales_task_leads
+    connection.execute(delete(people).where(people.c.task_id.in_(task_ids), people.c.lead_id == lead_id))
     another = (
         select(people.c.lead_id)
         .where(people.c.task_id == sales_tasks.c.id)
@@ -197,12 +182,20 @@ def _keep(
     )
     connection.execute(
         update(sales_tasks)
-        .where(sales_tasks.c.id.in_(leaves), sales_tasks.c.lead_id == pair.stays)
+        .where(sales_tasks.c.id.in_(task_ids), sales_tasks.c.lead_id == lead_id)
         .values(lead_id=another)
     )
 
 
-def _cancel(connection: Connection, task_ids: Sequence[int], now: datetime) -> None:
+def _tell_again(connection: Connection, task_ids: set[int]) -> None:
+    connection.execute(
+        update(sales_tasks)
+        .where(sales_tasks.c.id.in_(task_ids), sales_tasks.c.status.in_(OPEN))
+        .values(crm_revision=sales_tasks.c.crm_revision + 1)
+    )
+
+
+def _cancel(connection: Connection, task_ids: set[int], now: datetime) -> None:
     connection.execute(
         update(sales_tasks)
         .where(sales_tasks.c.id.in_(task_ids))

@@ -39,7 +39,7 @@ _WRITTEN_BY_RUNS = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did. `accounts` are those whose points have to be added up anew; `news`: both had some, or one."""
+    """What a merge did. `accounts` are those whose points have to be added up anew."""
 
     events_moved: int
     duplicates: int

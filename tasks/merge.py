@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from db import accounts, entries, merges, work
+from db import accounts, definitions, entries, merges, work
 from db.engine import Connection, DatabaseBusy
 from db.merges import Merged, Pair
 from nurture.errors import BadInput
@@ -40,16 +40,24 @@ def merge_leads(context: Context, stays: str, goes: str, now: datetime, *, dry_r
     With `dry_run` everything is done and taken back. The next run acts on what follows for stage and sequences. Raises
     UnknownLead, and BadInput when both names mean one lead.
     """
-    compiled = context.compiled()
     for _ in range(MOST_TRIES - 1):
         try:
-            return _merge(context, compiled, stays, goes, now, dry_run)
+            return _merge(context, stays, goes, now, dry_run)
         except DatabaseBusy:
             continue
-    return _merge(context, compiled, stays, goes, now, dry_run)
+    return _merge(context, stays, goes, now, dry_run)
 
 
-def _merge(context: Context, compiled: Compiled, stays: str, goes: str, now: datetime, dry_run: bool) -> MergeReport:
+def _compiled(context: Context) -> Compiled | None:
+    """The live definitions; none as long as no run has looked at anybody."""
+    with context.database.read() as connection:
+        if definitions.live_hash(connection) is None:
+            return None
+    return context.compiled()
+
+
+def _merge(context: Context, stays: str, goes: str, now: datetime, dry_run: bool) -> MergeReport:
+    compiled = _compiled(context)
     with context.database.write() as connection:
         merges.alone(connection)
         pair = Pair(find(connection, stays, context.settings), find(connection, goes, context.settings))
@@ -65,23 +73,27 @@ def _merge(context: Context, compiled: Compiled, stays: str, goes: str, now: dat
     return MergeReport(pair.stays, pair.goes, dry_run, names, done)
 
 
-def _join(connection: Connection, compiled: Compiled, pair: Pair, now: datetime) -> Merged:
-    rules, news = compiled.bundle.rules, merges.have_news(connection, pair)
+def _join(connection: Connection, compiled: Compiled | None, pair: Pair, now: datetime) -> Merged:
+    rules = compiled.bundle.rules if compiled else None
+    plans = compiled.entries if compiled else {}
+    news = merges.have_news(connection, pair)
     # What the lead has done itself since the last run may still enroll it.
     own = [
         name
-        for name, plan in compiled.entries.items()
+        for name, plan in plans.items()
         if pair.stays in news and entries.holds_for(connection, plan, pair.stays, now)
     ]
-    done = merges.merge(connection, pair, now, per_account=rules.task_per == "account")
+    done = merges.merge(connection, pair, now, per_account=rules is not None and rules.task_per == "account")
     batch = uuid4().hex
-    # News of the lead that goes may open a sales task; what it enrolled is marked below, so it enrolls nobody again.
+    # News of the lead that goes may open a sales task; what it makes true is marked below, so it enrolls nobody.
     merges.claim(connection, pair.stays, batch, now, silent=not news)
+    if compiled is None:
+        return done
     compiled.derived.derive(connection, batch, now)
     compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
-    if rules.account_scores:
+    if compiled.bundle.rules.account_scores:
         accounts.add_up(connection, done.accounts)
-    for name, plan in compiled.entries.items():
+    for name, plan in plans.items():
         if name not in own:
             entries.mark_lead_without_entering(connection, plan, pair.stays, now)
     work.hand_on(connection, "score", batch, "stage")

@@ -119,6 +119,18 @@ def test_a_lead_without_an_address_gets_the_one_of_the_other(world):
     assert (stays["email"], stays["email_hash"]) == ("bo@example.com", email_hash(SECRET.encode(), "bo@example.com"))
 
 
+def test_the_audit_finds_what_is_left_with_a_lead_that_is_no_more(world):
+    two(world)
+    bo = world.lead_id("bo")
+    world.happens("bo", "page.viewed")
+    world.merge("ada", "bo")
+    clean(world)
+    with world.database.write() as connection:
+        connection.execute(tables.events.update().values(lead_id=bo))
+        (found,) = audit.run_checks(connection, world.now, repair=False)
+    assert (found["check"], found["examples"]) == ("merged", [bo])
+
+
 # --- Events and scores ------------------------------------------------------------------------------------------------
 
 
@@ -129,7 +141,7 @@ def test_points_are_never_added_up(world):
     for name in ("ada", "bo"):
         for number in range(2):
             world.happens(name, "email.clicked", START - HOUR * number)
-    world.run()
+    world.run("follow-up")
     assert [world.score(name)["total"] for name in ("ada", "bo")] == [10, 10]
     world.merge("ada", "bo")
     assert world.score("ada")["total"] == 10
@@ -156,7 +168,7 @@ def test_a_fact_that_was_told_of_both_counts_once_and_the_other_copy_is_kept(wor
     assert (letter["reason"], letter["status"]) == ("duplicate-in-merge", "dropped")
     # Told again by its source, it is still known.
     assert world.store([same_fact("bo")]).duplicates == 1
-    world.run()
+    world.run("follow-up")
     assert world.stage("ada") == "mql", "one webinar makes an MQL; two would have made an SQL"
     clean(world)
 
@@ -190,7 +202,7 @@ def test_derived_events_follow_from_the_events_of_both(new_world):
     world.happens("ada", "page.viewed", START - 3 * timedelta(minutes=1))
     for minutes in (1, 2):
         world.happens("bo", "page.viewed", START - minutes * timedelta(minutes=1))
-    world.run()
+    world.run("follow-up")
     assert [world.score(name)["total"] for name in ("ada", "bo")] == [1, 2]
     world.merge("ada", "bo")
     assert world.score("ada")["total"] == 103
@@ -201,7 +213,7 @@ def test_the_points_of_both_companies_are_right_again(world):
     world.lead("bo", company="Bolt")
     world.happens("ada", "email.clicked")
     world.happens("bo", "email.clicked", START - HOUR)
-    world.run()
+    world.run("follow-up")
     assert [row["total"] for row in world.rows("accounts")] == [5, 5]
     world.now += DAY
     world.merge("ada", "bo")
@@ -276,7 +288,7 @@ def test_nothing_is_mailed_that_either_refused(world):
     world.happens("bo", "email.complained", START - DAY)
     world.happens("ada", "content.white_paper_downloaded")
     world.merge("ada", "bo")
-    world.run()
+    world.run("follow-up")
     assert world.outbox.messages == []
     assert world.reasons("ada") == ["suppressed"]
     clean(world)
@@ -290,7 +302,7 @@ def test_a_dead_mailbox_says_nothing_about_the_other_one(world):
     )
     world.happens("ada", "content.white_paper_downloaded")
     world.merge("ada", "bo")
-    world.run()
+    world.run("follow-up")
     assert world.received("ada") == ["thanks"]
     clean(world)
 
@@ -299,7 +311,7 @@ def test_mail_from_before_the_merge_is_no_breach_because_the_other_address_was_s
     two(world)
     world.happens("bo", "content.white_paper_downloaded")
     world.happens("ada", "email.unsubscribed", START - DAY)
-    world.run()
+    world.run("follow-up")
     assert world.received("bo") == ["thanks"]
     world.now += HOUR
     world.merge("ada", "bo")
@@ -309,7 +321,7 @@ def test_mail_from_before_the_merge_is_no_breach_because_the_other_address_was_s
 def test_the_unsubscribe_link_of_an_old_mail_stops_the_person(world):
     two(world)
     world.happens("bo", "content.white_paper_downloaded")
-    world.run()
+    world.run("follow-up")
     (message,) = world.rows("messages")
     world.now += HOUR
     world.merge("ada", "bo")
@@ -318,7 +330,7 @@ def test_the_unsubscribe_link_of_an_old_mail_stops_the_person(world):
     assert unsubscribe(world.database, token, catalogue=catalogue, secret=SECRET.encode(), now=world.now)
     states = world.rows("consent_states", lead_id=world.lead_id("ada"), topic="nurture")
     assert [row["status"] for row in states] == ["withdrawn"]
-    world.days(9)
+    world.days(9, "follow-up")
     assert world.received("ada") == ["thanks"]
 
 
@@ -329,7 +341,7 @@ def test_the_further_stage_counts_and_says_who_brought_it(world):
     two(world)
     world.happens("ada", "content.white_paper_downloaded")
     world.happens("bo", "demo.requested")
-    world.run()
+    world.run("follow-up")
     assert [world.stage(name) for name in ("ada", "bo")] == ["mql", "sql"]
     bo = world.lead_id("bo")
     world.now += HOUR
@@ -346,13 +358,13 @@ def test_a_stage_that_only_the_lead_that_goes_had_passed_was_reached(world):
     two(world)
     for kind in ("demo.requested", "deal.won"):
         world.happens("bo", kind)
-        world.run()
+        world.run("follow-up")
         world.now += HOUR
     world.merge("ada", "bo")
     assert world.stage("ada") == "customer"
     assert [row["status"] for row in world.rows("sales_tasks")] == ["won"]
     world.happens("ada", "content.white_paper_downloaded")
-    world.days(2)
+    world.days(2, "follow-up")
     assert world.rows("enrollments", status="active") == []
     clean(world)
 
@@ -380,22 +392,22 @@ def test_which_stage_two_leads_have_together():
 def test_a_later_rejection_of_either_outweighs_an_earlier_request(world):
     two(world)
     world.happens("ada", "demo.requested")
-    world.run()
+    world.run("follow-up")
     world.now += DAY
     world.happens("bo", "demo.requested")
-    world.run()
+    world.run("follow-up")
     world.now += DAY
     (task,) = [row for row in world.rows("sales_tasks") if row["lead_id"] == world.lead_id("bo")]
     record_answer(world.context, task["id"], "rejected", "no time", world.now)
-    world.run()
+    world.run("follow-up")
     world.now += HOUR
     world.merge("ada", "bo")
     assert world.stage("ada") == "mql"
     assert [row["status"] for row in world.rows("sales_tasks")] == ["cancelled", "rejected"]
-    world.days(3)
+    world.days(3, "follow-up")
     assert world.stage("ada") == "mql", "there is no evidence after the rejection"
     world.happens("ada", "demo.requested")
-    world.days(12)
+    world.days(12, "follow-up")
     assert world.stage("ada") == "sql"
     assert [row["status"] for row in world.rows("sales_tasks")] == ["cancelled", "rejected", "open"]
     clean(world)
@@ -416,7 +428,7 @@ def test_two_open_tasks_become_one_and_the_crm_hears_of_both(new_world):
     assert [row["lead_id"] for row in world.rows("sales_task_leads", task_id=older["id"])] == [ada]
     world.run("follow-up")
     assert [world.crm.tasks[f"task-{row['id']}"].revision for row in (older, younger)] == [1, 1]
-    world.days(2)
+    world.days(2, "follow-up")
     assert len(world.rows("sales_tasks")) == 2, "the events that were used ask for nothing again"
     clean(world)
 

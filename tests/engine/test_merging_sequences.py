@@ -43,10 +43,10 @@ def ledger(world, **equal):
 def test_the_one_enrollment_of_the_lead_that_goes_goes_on(world):
     two(world)
     world.happens("bo", PAPER)
-    world.run()
+    world.run("follow-up")
     world.merge("ada", "bo")
     ada = world.lead_id("ada")
-    world.days(5)
+    world.days(5, "follow-up")
     assert enrollments(world) == [(ada, "completed", "completed")]
     assert world.received("ada") == ["thanks", "more"]
     assert [mail.recipient for mail in world.outbox.messages] == ["bo@example.com", "ada@example.com"]
@@ -62,15 +62,15 @@ def test_of_two_active_enrollments_the_one_that_is_further_on_goes_on(world, sta
     ]
     world.publish()
     world.happens("bo", PAPER)
-    world.days(4)
+    world.days(4, "follow-up")
     world.happens("ada", PAPER)
-    world.run()
+    world.run("follow-up")
     assert (world.received("bo"), world.received("ada")) == (["thanks", "more"], ["thanks"])
     goes = "bo" if stays == "ada" else "ada"
     assert world.merge(stays, goes).done.enrollments_ended == 1
     id_ = world.lead_id(stays)
     assert enrollments(world) == [(id_, "active", None), (id_, "exited", "merged")]
-    world.days(12)
+    world.days(12, "follow-up")
     # The later mail of the first address, the earlier one of the second, and then only what is new to both.
     assert world.received(stays) == ["thanks", "more", "thanks", "thanks"]
     assert [row["step_id"] for row in world.rows("messages")] == ["thanks", "more", "thanks", "last"]
@@ -80,14 +80,14 @@ def test_of_two_active_enrollments_the_one_that_is_further_on_goes_on(world, sta
 def test_of_two_that_are_equally_far_the_older_goes_on(world):
     two(world)
     world.happens("bo", PAPER)
-    world.run()
-    world.days(1)
+    world.run("follow-up")
+    world.days(1, "follow-up")
     world.happens("ada", PAPER)
-    world.run()
+    world.run("follow-up")
     world.merge("ada", "bo")
     ada = world.lead_id("ada")
     assert enrollments(world) == [(ada, "active", None), (ada, "exited", "merged")]
-    world.days(5)
+    world.days(5, "follow-up")
     assert [row["step_id"] for row in world.rows("messages")] == ["thanks", "thanks", "more"]
     clean(world)
 
@@ -95,12 +95,12 @@ def test_of_two_that_are_equally_far_the_older_goes_on(world):
 def test_an_active_enrollment_goes_on_rather_than_an_ended_one_and_repeats_nothing(world):
     two(world)
     world.happens("bo", PAPER)
-    world.days(5)
+    world.days(5, "follow-up")
     world.happens("ada", PAPER)
     world.run("follow-up")
     assert world.received("bo") == ["thanks", "more"]
     world.merge("ada", "bo")
-    world.days(5)
+    world.days(5, "follow-up")
     ada = world.lead_id("ada")
     assert enrollments(world) == [(ada, "completed", "completed")] * 2
     assert ledger(world) == [
@@ -120,15 +120,15 @@ def test_a_step_that_was_sent_before_counts_from_when_it_is_reached(world):
     ]
     world.publish()
     world.happens("bo", PAPER)
-    world.days(5)
+    world.days(5, "follow-up")
     world.happens("bo", "email.replied")
-    world.run()
+    world.run("follow-up")
     world.now += HOUR
     world.happens("ada", PAPER)
-    world.run()
+    world.run("follow-up")
     started = world.now
     world.merge("ada", "bo")
-    world.days(14)
+    world.days(14, "follow-up")
     (last,) = world.rows("messages", step_id="last", status="accepted")
     # Three days to the step that is skipped, then a week; not a week from the merge.
     assert last["handed_over_at"] - started in (10 * DAY, 11 * DAY)
@@ -138,13 +138,13 @@ def test_a_step_that_was_sent_before_counts_from_when_it_is_reached(world):
 def test_a_mail_that_waits_is_not_sent_when_the_other_address_has_had_it(world):
     two(world)
     world.happens("bo", PAPER)
-    world.run()
+    world.run("follow-up")
     world.happens("ada", PAPER)
     for step in ("rescore", "restage", "enroll", "advance"):
         world.run(step)
     # Queued for ada, accepted for bo, who is no further on, but older.
     assert world.merge("bo", "ada").done.messages_skipped == 1
-    world.run()
+    world.run("follow-up")
     assert ledger(world) == [("thanks", "accepted", None), ("thanks", "skipped", "merged")]
     clean(world)
 
@@ -165,7 +165,7 @@ def test_an_older_enrollment_that_still_waits_with_its_mail_lets_it_go(world):
     world.run("deliver")
     assert ledger(world) == [("thanks", "queued", "quiet-hours"), ("thanks", "accepted", None)]
     world.merge("ada", "bo")
-    world.days(5)
+    world.days(5, "follow-up")
     assert ledger(world) == [
         ("thanks", "skipped", "merged"),
         ("thanks", "accepted", None),
@@ -181,15 +181,15 @@ def test_an_older_enrollment_that_still_waits_with_its_mail_lets_it_go(world):
 def test_inherited_events_enroll_nobody_now_or_later(world):
     two(world)
     world.happens("bo", PAPER, silent=True)
-    world.run()
+    world.run("follow-up")
     world.merge("ada", "bo")
-    world.run()
+    world.run("follow-up")
     world.happens("ada", "page.viewed")
-    world.days(3)
+    world.days(3, "follow-up")
     assert enrollments(world) == []
     assert world.stage("ada") == "mql"
     world.happens("ada", "demo.requested")
-    world.run()
+    world.run("follow-up")
     assert [row["status"] for row in world.rows("sales_tasks")] == ["open"], "what comes after the merge counts fully"
     clean(world)
 
@@ -198,7 +198,7 @@ def test_what_no_run_has_seen_of_the_lead_that_goes_enrolls_nobody(world):
     two(world)
     world.happens("bo", PAPER)
     world.merge("ada", "bo")
-    world.run()
+    world.run("follow-up")
     assert enrollments(world) == []
     assert world.stage("ada") == "mql"
 
@@ -206,10 +206,10 @@ def test_what_no_run_has_seen_of_the_lead_that_goes_enrolls_nobody(world):
 def test_what_the_lead_that_stays_has_just_done_itself_still_enrolls_it(world):
     two(world)
     world.happens("bo", "webinar.attended", silent=True)
-    world.run()
+    world.run("follow-up")
     world.happens("ada", PAPER)
     world.merge("ada", "bo")
-    world.run()
+    world.run("follow-up")
     assert [row["status"] for row in world.rows("enrollments")] == ["active"]
     clean(world)
 
@@ -217,10 +217,10 @@ def test_what_the_lead_that_stays_has_just_done_itself_still_enrolls_it(world):
 def test_who_has_been_through_a_sequence_as_either_does_not_enter_it_again(world):
     two(world)
     world.happens("bo", PAPER)
-    world.days(5)
+    world.days(5, "follow-up")
     world.merge("ada", "bo")
     world.happens("ada", PAPER)
-    world.days(2)
+    world.days(2, "follow-up")
     assert [row["status"] for row in world.rows("enrollments")] == ["completed"]
     assert world.received("ada") == ["thanks", "more"]
 
@@ -234,10 +234,10 @@ def test_an_inherited_event_wakes_the_one_who_waits_for_it(new_world):
     world = new_world(documents)
     two(world)
     world.happens("ada", PAPER)
-    world.run()
+    world.run("follow-up")
     world.now += HOUR
     world.happens("bo", "video.watched")
-    world.run()
+    world.run("follow-up")
     world.merge("ada", "bo")
     world.run("follow-up")
     world.run("follow-up")
@@ -337,8 +337,8 @@ def test_a_mail_in_preparation_is_prepared_anew_for_the_one_who_stays(world, poi
     two(world)
     world.happens("bo", PAPER)
     at_point(point, lambda: world.merge("ada", "bo"))
-    world.run()
-    world.run()
+    world.run("follow-up")
+    world.run("follow-up")
     assert [mail.recipient for mail in world.outbox.messages] == ["ada@example.com"]
     assert ledger(world) == [("thanks", "accepted", None)]
     clean(world)
@@ -348,10 +348,10 @@ def test_a_mail_whose_dot_is_being_sent_is_left_to_finish(world):
     two(world)
     world.happens("bo", PAPER)
     at_point("deliver.handing_over", lambda: world.merge("ada", "bo"))
-    world.run()
+    world.run("follow-up")
     assert [mail.recipient for mail in world.outbox.messages] == ["bo@example.com"]
     assert ledger(world, lead_id=world.lead_id("ada")) == [("thanks", "accepted", None)]
-    world.days(5)
+    world.days(5, "follow-up")
     assert world.received("ada") == ["thanks", "more"]
     clean(world)
 
@@ -361,7 +361,7 @@ def test_a_refusal_of_the_other_lead_stops_a_mail_that_is_staged(world):
     world.happens("ada", PAPER)
     world.happens("bo", "email.unsubscribed")
     at_point("deliver.staged", lambda: world.merge("ada", "bo"))
-    world.run()
+    world.run("follow-up")
     assert world.outbox.messages == []
     assert world.reasons("ada") == ["suppressed"]
 
@@ -372,8 +372,8 @@ def test_a_merge_between_two_steps_of_a_run_leaves_nothing_behind(world, point):
     world.happens("bo", PAPER)
     world.happens("ada", "demo.requested")
     at_point(point, lambda: world.merge("ada", "bo"))
-    world.run()
-    world.run()
+    world.run("follow-up")
+    world.run("follow-up")
     bo = world.rows("leads")[1]["id"]
     for table in ("enrollments", "messages", "scores", "work_queue", "entry_marks", "sales_task_leads", "events"):
         assert world.rows(table, lead_id=bo) == [], table
@@ -385,7 +385,7 @@ def test_a_crash_of_a_merge_leaves_all_or_nothing(world):
     two(world)
     for name in ("ada", "bo"):
         world.happens(name, PAPER)
-    world.run()
+    world.run("follow-up")
 
     def everything():
         return {name: world.rows(name) for name in tables.metadata.tables}
@@ -413,7 +413,7 @@ def test_a_run_that_writes_meanwhile_waits_for_the_merge(world):
 
     def run():
         merging.wait()
-        ran.append(world.run())
+        ran.append(world.run("follow-up"))
 
     other = threading.Thread(target=run)
     at_point("merge.before_commit", merging.set)
@@ -437,7 +437,7 @@ def test_the_statements_of_a_merge_do_not_grow_with_what_the_leads_did(world):
             world.lead(name)
             for each in range(much):
                 world.happens(name, "page.viewed", START - HOUR * each)
-        world.run()
+        world.run("follow-up")
         seen = []
 
         def count(conn, cursor, statement, *rest, seen=seen):
