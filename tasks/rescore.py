@@ -21,6 +21,7 @@ def rescore(run: Run) -> dict[str, int]:
         with context.database.write() as connection:
             claimed = work.claim(connection, "score", batch, context.batch_size)
             if claimed:
+                compiled.verdicts.judge(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
                 work.hand_on(connection, "score", batch, "stage", now)
