@@ -37,12 +37,14 @@ def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, c
             left = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount
             if left > 0:
                 counts[f"left:{reason}"] = counts.get(f"left:{reason}", 0) + left
+    hit("enroll.left")
     closed = sequences.closed(connection)
     for name, plan in compiled.entries.items():
         if name not in closed:
             counts["entered"] += plan.enter(connection, batch, run.now, compiled.version(f"sequences/{name}"))[
                 "entered"
             ]
+    hit("enroll.entered")
     for program in programs:
         for statement in program.awaited:
             woken = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount

@@ -16,6 +16,7 @@ def rescore(run: Run) -> dict[str, int]:
     rescored = 0
     with context.database.write() as connection:
         scores.mark_due(connection, now)
+    hit("rescore.marked")
     while True:
         batch = uuid4().hex
         with context.database.write() as connection:
@@ -24,6 +25,7 @@ def rescore(run: Run) -> dict[str, int]:
                 compiled.verdicts.judge(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
+                hit("rescore.scored")
                 work.hand_on(connection, "score", batch, "stage", now)
                 work.finish(connection, "score", batch)
             hit("rescore.before_commit")
