@@ -30,6 +30,7 @@ for name, place, text in (
     ("report", "cli.reporting:report_command", "Pipeline, funnel per step, speed to lead."),
     ("audit", "cli.auditing:audit", "Check every invariant."),
     ("messages", "cli.messages:app", "The message ledger."),
+    ("events", "cli.events:app", "Opens and clicks: a person's or a machine's."),
     ("sequences", "cli.sequences:app", "The sequences and their state."),
     ("tasks", "cli.sales:app", "Sales tasks, and the sales side's answer."),
     ("merge", "cli.merging:merge_command", "Two leads are one person."),

@@ -44,6 +44,7 @@ from nurture.definitions.sequences import (
     WaitStep,
     WaitUntil,
 )
+from nurture.failpoints import hit
 
 _STEP_COLUMNS = ["enrollment_id", "step_id", "kind", "version_id", "outcome", "detail", "executed_at"]
 _MESSAGE_COLUMNS = [
@@ -142,6 +143,7 @@ class SequenceProgram:
             if label:
                 _add(counts, label, rows)
             moved += rows
+            hit("advance.statement")
         if not moved:
             return set()
         return {target for target in [node.next, *(arm.target for arm in node.arms)] if target}

@@ -34,6 +34,7 @@ from db.tables import (
     work_queue,
 )
 from db.types import UTCDateTime
+from db.verdicts import VerdictPlan
 from nurture.conditions import Condition
 from nurture.definitions.catalogue import ProfileField
 from nurture.definitions.scoring import EventRule
@@ -119,7 +120,13 @@ _CONTRIBUTIONS = (
 
 
 def score_as_of(
-    connection: Connection, lead_id: int, derived: DerivePlan, plan: ScorePlan, version: int, at: datetime
+    connection: Connection,
+    lead_id: int,
+    verdicts: VerdictPlan,
+    derived: DerivePlan,
+    plan: ScorePlan,
+    version: int,
+    at: datetime,
 ) -> tuple[Row | None, list[Row]]:
     """Score and contributions as of an instant, by the statements of production in a savepoint that is rolled back."""
     batch = f"explain:{lead_id}"
@@ -131,6 +138,7 @@ def score_as_of(
             .where(work_queue.c.queue == "score", work_queue.c.lead_id == lead_id)
             .values(batch=batch)
         )
+        verdicts.judge(connection, batch, at)
         derived.forget_others(connection, lead_id)
         derived.derive(connection, batch, at)
         plan.rescore(connection, batch, at, version)

@@ -18,6 +18,7 @@ from db.leads import Draft
 from db.stops import Stops
 from db.tables import identities as identity_table
 from db.tables import leads as lead_table
+from db.verdicts import SOURCE
 from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash, event_tiebreak
@@ -304,6 +305,7 @@ class _Batch:
             "tiebreak": event_tiebreak(event.source, event.source_event_id),
             "properties": dict(event.properties),
             "machine": event.machine,
+            "machine_by": SOURCE if event.machine else None,
             "silent": self.silent,
             "message_id": event.message_id or self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))),
         }

@@ -21,6 +21,7 @@ from db.holds import ColleaguePause
 from db.sales_tasks import TaskPlan
 from db.scores import ScorePlan
 from db.stages import StagePlan
+from db.verdicts import VerdictPlan
 from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.patterns import expand_patterns
 from nurture.definitions.sequences import Sequence
@@ -36,6 +37,7 @@ class Compiled:
     def __init__(self, live: Live, settings: Settings) -> None:
         self.live = live
         self.bundle: Bundle = bundle_from_documents(live.documents, live.profile)
+        self.verdicts = VerdictPlan(self.bundle.catalogue.machines)
         self.derived = DerivePlan(self.bundle)
         self.scores = ScorePlan(self.bundle)
         self.stages = StagePlan(self.bundle)

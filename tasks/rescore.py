@@ -17,14 +17,17 @@ def rescore(run: Run) -> dict[str, int]:
     rescored = 0
     with context.database.write() as connection:
         scores.mark_due(connection, now)
+    hit("rescore.marked")
     while True:
         batch = uuid4().hex
         with context.database.write() as connection:
             claimed = work.claim(connection, "score", batch, context.batch_size)
             if claimed:
+                compiled.verdicts.judge(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
                 waiting = _where_colleagues_wait(connection, compiled)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
+                hit("rescore.scored")
                 work.hand_on(connection, "score", batch, "stage")
                 work.finish(connection, "score", batch)
             hit("rescore.before_commit")

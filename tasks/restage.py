@@ -25,6 +25,7 @@ def restage(run: Run) -> dict[str, int]:
     counts = {"transitions": 0, "tasks_opened": 0, "colleagues_added": 0, "sales_answers": 0}
     with context.database.write() as connection:
         stages.mark_cooled_down(connection, now)
+    hit("restage.marked")
     while True:
         batch = uuid4().hex
         with context.database.write() as connection:
@@ -32,6 +33,7 @@ def restage(run: Run) -> dict[str, int]:
             if claimed:
                 counts["sales_answers"] += sales_tasks.apply_answers(connection, batch, now)
                 counts["transitions"] += compiled.stages.restage(connection, batch, now)
+                hit("restage.moved")
                 for key, value in compiled.tasks.open(connection, batch, now, due).items():
                     counts[key] += value
                 work.hand_on(connection, "stage", batch, "entry")

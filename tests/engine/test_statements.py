@@ -28,6 +28,7 @@ def everything(world: Any) -> Iterator[Any]:
         messages._SKIP_REFUSED,
         messages._CHECK,
     )
+    yield compiled.verdicts.statement
     yield from (part for pair in compiled.derived.statements for part in pair)
     for plan in compiled.entries.values():
         yield from (plan.batch.fall, plan.batch.rise, plan.batch.enter, plan.everybody.enter)

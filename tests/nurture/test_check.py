@@ -23,6 +23,7 @@ WARNINGS = {
     "no-control",
     "no-points",
     "no-wait-between-emails",
+    "takes-people",
     "unused-group",
 }
 
@@ -155,6 +156,14 @@ MISTAKES = [
     # The catalogue.
     (EVENTS, "  email.clicked:", "  Clicked:", None, "bad-name", "`Clicked`", "noun.verb"),
     (EVENTS, "  industry:", "  company:", None, "built-in-field", "`company`", "delete"),
+    (EVENTS, "topics:", "machines: {too_fast: 2 parsecs}\ntopics:", "2 parsecs", "wrong-value", "`2 parsecs`", ""),
+    (EVENTS, "topics:", "machines: {too_fast: 0 s}\ntopics:", "0 s", "zero-duration", "no time", "false"),
+    (EVENTS, "topics:", "machines: {too_fast: 2 hours}\ntopics:", "2 hours", "takes-people", "people", "seconds"),
+    (EVENTS, "topics:", "machines: {every_link: {links: 1}}\ntopics:", "1}", "wrong-value", "at least 2", ""),
+    (EVENTS, "topics:", "machines: {every_link: {whithin: 9 s}}\ntopics:",
+     "whithin", "unknown-option", "`whithin`", "`within`"),
+    (EVENTS, "topics:", "machines: {user_agents: [Chrome]}\ntopics:", "Chrome", "agent-of-people", "`Chrome`", ""),
+    (SEQUENCE, "wait: 3 days", "wait: 10 s", "10 s", "wrong-value", "`10 s`", "`3 days`"),
     (EVENTS, "where: {url: {contains: /pricing}}", "at_least: 3", "<{from", "wrong-value", "`visit_gap`", ""),
 ]  # fmt: skip
 
