@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import CTE, Connection, Select, case, delete, func, literal, or_, select, union_all, update
+from sqlalchemy import CTE, Connection, Select, case, delete, func, literal, not_, or_, select, union_all, update
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition, event_matches
-from db.subqueries import ConstantRows, value_of
+from db.subqueries import ConstantRows, there_is, value_of
 from db.tables import accounts, events, leads, score_contributions, scores, work_queue
 from db.types import epoch_seconds, greatest_of, least_of, month_number, plus_seconds
 from nurture.definitions.bundle import Bundle
@@ -54,12 +54,19 @@ class ScorePlan:
 
 def mark_due(connection: Connection, now: datetime) -> int:
     """Queue the leads that time alone makes due: a score decays, or an event lay ahead of the run that saw it."""
-    # Who waits already is looked at anyway, as silently as it was marked.
+    # Who waits already is looked at anyway, as silently as it was marked, unless it does something new.
     waiting = select(work_queue.c.lead_id).where(work_queue.c.queue == "score")
-    due = select(scores.c.lead_id).where(scores.c.due_at <= now, scores.c.lead_id.not_in(waiting))
+    reached = (
+        events.c.lead_id == scores.c.lead_id,
+        events.c.occurred_at > scores.c.scored_at,
+        events.c.occurred_at <= NOW,
+    )
+    happened, history = there_is(events, *reached, events.c.silent.is_(False)), there_is(events, *reached)
     # The limit that is none keeps SQLite from reading all scores in the order of the leads instead.
-    due = due.order_by(scores.c.due_at).limit(2**40)
-    return work.mark(connection, "score", due, now)
+    due = select(scores.c.lead_id).where(scores.c.due_at <= now).order_by(scores.c.due_at).limit(2**40)
+    loud = or_(happened, sa.and_(not_(history), scores.c.lead_id.not_in(waiting)))
+    marked = work.mark(connection, "score", due.where(loud), now)
+    return marked + work.mark(connection, "score", due.where(history, not_(happened)), now, silent=True)
 
 
 def mark_everyone(connection: Connection, now: datetime) -> int:

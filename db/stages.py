@@ -96,7 +96,7 @@ def _last(name: str, *, backward: bool = False) -> Any:
     return select(placed).where(placed.c.place == 1).subquery(name)
 
 
-def _stage_before(event: Any) -> Any:
+def stage_before(event: Any) -> Any:
     """The stage of a lead just before an event, by the transitions that are recorded."""
     each = stage_transitions.alias()
     query = select(each.c.to_stage).where(
@@ -200,7 +200,7 @@ def _by_event(bundle: Bundle) -> Select[Any]:
             events.c.occurred_at <= NOW,
             at <= NOW,
             or_(forward, backward),
-            rules.c.from_stage == case((newest, leads.c.stage), else_=_stage_before(events)),
+            rules.c.from_stage == case((newest, leads.c.stage), else_=stage_before(events)),
             *conditions,
         )
         .subquery()

@@ -17,7 +17,8 @@ from db.definitions import Live
 from db.derived import DerivePlan
 from db.engine import Connection, Database
 from db.entries import EntryPlan
-from db.sales_tasks import TaskPlan
+from db.sales_answers import AnswerPlan
+from db.sales_openings import TaskPlan
 from db.scores import ScorePlan
 from db.stages import StagePlan
 from nurture.definitions.bundle import Bundle, bundle_from_documents
@@ -39,6 +40,7 @@ class Compiled:
         self.scores = ScorePlan(self.bundle)
         self.stages = StagePlan(self.bundle)
         self.tasks = TaskPlan(self.bundle)
+        self.answers = AnswerPlan(self.bundle)
         self.entries = {
             name: EntryPlan(name, sequence, self.bundle) for name, sequence in self.bundle.sequences.items()
         }

@@ -17,10 +17,12 @@ def rescore(run: Run) -> dict[str, int]:
     with context.database.write() as connection:
         scores.mark_due(connection, now)
     while True:
-        batch = uuid4().hex
+        batch, told = uuid4().hex, 0
         with context.database.write() as connection:
             claimed = work.claim(connection, "score", batch, context.batch_size)
             if claimed:
+                # What sales says of one person of an account's task is a fact about all of them, before any is scored.
+                told = compiled.answers.spread(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
                 work.hand_on(connection, "score", batch, "stage", now)
@@ -28,5 +30,5 @@ def rescore(run: Run) -> dict[str, int]:
             hit("rescore.before_commit")
         hit("rescore.committed")
         rescored += claimed
-        if claimed < context.batch_size:
+        if claimed < context.batch_size and not told:
             return {"leads_rescored": rescored}
