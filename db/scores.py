@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, case, delete, func, select
+from sqlalchemy import Connection, case, delete, func, not_, or_, select
 
 from db import account_scores, contributions, work
 from db.conditions import NOW
 from db.contributions import BATCH
 from db.score_times import next_look
-from db.tables import leads, score_contributions, scores, work_queue
+from db.subqueries import there_is
+from db.tables import events, leads, score_contributions, scores, work_queue
 from nurture.definitions.bundle import Bundle
 
 VERSION: sa.BindParameter[int] = sa.bindparam("version", type_=sa.BigInteger())
@@ -57,12 +58,19 @@ class ScorePlan:
 
 def mark_due(connection: Connection, now: datetime) -> int:
     """Queue the leads that time alone makes due: a score fades, a period of a fit rule ends, or an event lay ahead."""
-    # Who waits already is looked at anyway, as silently as it was marked.
+    # Who waits already is looked at anyway, as silently as it was marked, unless it does something new.
     waiting = select(work_queue.c.lead_id).where(work_queue.c.queue == "score")
-    due = select(scores.c.lead_id).where(scores.c.due_at <= now, scores.c.lead_id.not_in(waiting))
+    reached = (
+        events.c.lead_id == scores.c.lead_id,
+        events.c.occurred_at > scores.c.scored_at,
+        events.c.occurred_at <= NOW,
+    )
+    happened, history = there_is(events, *reached, events.c.silent.is_(False)), there_is(events, *reached)
     # The limit that is none keeps SQLite from reading all scores in the order of the leads instead.
-    due = due.order_by(scores.c.due_at).limit(2**40)
-    return work.mark(connection, "score", due, now)
+    due = select(scores.c.lead_id).where(scores.c.due_at <= now).order_by(scores.c.due_at).limit(2**40)
+    loud = or_(happened, sa.and_(not_(history), scores.c.lead_id.not_in(waiting)))
+    marked = work.mark(connection, "score", due.where(loud), now)
+    return marked + work.mark(connection, "score", due.where(history, not_(happened)), now, silent=True)
 
 
 def mark_everyone(connection: Connection, now: datetime) -> int:

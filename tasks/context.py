@@ -18,7 +18,8 @@ from db.derived import DerivePlan
 from db.engine import Connection, Database
 from db.entries import EntryPlan
 from db.holds import ColleaguePause
-from db.sales_tasks import TaskPlan
+from db.sales_answers import AnswerPlan
+from db.sales_openings import TaskPlan
 from db.scores import ScorePlan
 from db.stages import StagePlan
 from db.verdicts import VerdictPlan
@@ -42,6 +43,7 @@ class Compiled:
         self.scores = ScorePlan(self.bundle)
         self.stages = StagePlan(self.bundle)
         self.tasks = TaskPlan(self.bundle)
+        self.answers = AnswerPlan(self.bundle)
         pause = self.bundle.rules.colleague_pause
         self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
         self.pausing = [name for name, each in self.bundle.sequences.items() if each.in_sales_hands == "pause"]

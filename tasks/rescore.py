@@ -19,11 +19,13 @@ def rescore(run: Run) -> dict[str, int]:
         scores.mark_due(connection, now)
     hit("rescore.marked")
     while True:
-        batch = uuid4().hex
+        batch, told = uuid4().hex, 0
         with context.database.write() as connection:
             claimed = work.claim(connection, "score", batch, context.batch_size)
             if claimed:
                 compiled.verdicts.judge(connection, batch, now)
+                # What sales says of one person of an account's task is a fact about all of them, before any is scored.
+                told = compiled.answers.spread(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
                 waiting = _where_colleagues_wait(connection, compiled)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
@@ -33,7 +35,7 @@ def rescore(run: Run) -> dict[str, int]:
             hit("rescore.before_commit")
         hit("rescore.committed")
         rescored += claimed
-        if claimed < context.batch_size:
+        if claimed < context.batch_size and not told:
             return {"leads_rescored": rescored}
 
 

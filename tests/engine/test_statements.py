@@ -25,6 +25,10 @@ def everything(world: Any) -> Iterator[Any]:
         tasks.colleagues,
         tasks.again,
         tasks.colleagues_again,
+        compiled.answers.facts.select(),
+        compiled.answers.accept,
+        compiled.answers.close,
+        compiled.answers.close_customers,
         messages._SKIP_REFUSED,
         messages._CHECK,
     )
