@@ -47,7 +47,7 @@ class Compiled:
         }
         self.renderer = Renderer(self.bundle.emails.values(), with_profile_fields(self.bundle.catalogue.fields))
         self._programs: dict[int, SequenceProgram] = {}
-        self._time_zone = settings.project.time_zone
+        self._at_home = (settings.project.time_zone, settings.project.country)
 
     def version(self, key: str) -> int:
         """The id of the live version of a definition."""
@@ -58,11 +58,11 @@ class Compiled:
         for name, sequence in self.bundle.sequences.items():
             version = self.version(f"sequences/{name}")
             if version not in self._programs:
-                self._programs[version] = SequenceProgram(version, sequence, self.bundle, self._time_zone)
+                self._programs[version] = SequenceProgram(version, sequence, self.bundle, *self._at_home)
         for version, (_key, body) in versions_in_use(connection).items():
             if version not in self._programs:
                 sequence = Sequence.model_validate(expand_patterns(body, self.bundle.catalogue))
-                self._programs[version] = SequenceProgram(version, sequence, self.bundle, self._time_zone)
+                self._programs[version] = SequenceProgram(version, sequence, self.bundle, *self._at_home)
         return self._programs
 
 

@@ -61,7 +61,7 @@ def _hold_for_windows(connection: Connection, compiled: Compiled, run: Run) -> i
         if window is None:
             continue
         places = messages.places_of_ready(connection, [version], run.now)
-        opens = closed_places(places, window, run.now, *program.time_zones)
+        opens = closed_places(places, window, run.now, *program.time_zones, home=program.home)
         held += messages.hold_until_open(connection, [version], opens, run.now)
     return held
 

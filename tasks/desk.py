@@ -11,4 +11,4 @@ from nurture.definitions.sequences import Window
 def desk_window(desk: SalesDesk) -> Window:
     """When sales is at work, in the project's time zone."""
     start, end = (time.fromisoformat(clock) for clock in desk.business_hours)
-    return Window(days=list(desk.business_days), **{"from": start, "to": end})
+    return Window.model_validate({"days": list(desk.business_days), "from": start, "to": end})
