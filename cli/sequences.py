@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 from cli.output import print_json, print_table
 from cli.times import instant
 from cli.workspace import Home, Json, Now, home_of
-from db import entries, sequences
+from db import entries, holds, sequences
 from nurture.errors import BadInput
 from tasks.context import Context
+from tasks.explain import find
 from tasks.workspace import open_context
 
 app = App(name="sequences", help="The sequences and their state.")
@@ -49,22 +53,46 @@ def listing(*, home: Home = None, json: Json = False) -> int:
     return 0
 
 
-@app.command
-def hold(name: str, /, *, reason: str | None = None, now: Now = None, home: Home = None, json: Json = False) -> int:
-    """Stop the clocks of a sequence: nobody enters, nobody moves, nothing is sent.
-
-    Example: `ripen sequences hold white-paper-nurture --reason "new prices"`
-    """
-    return _set(name, "hold", reason, now, home_of(home), json)
+Lead = Annotated[
+    str | None, Parameter(help="Only this lead, not the sequence: an id, an address or any known identifier.")
+]
+Until = Annotated[str | None, Parameter(help="With --lead: go on by itself at this instant, ISO 8601.")]
 
 
 @app.command
-def resume(name: str, /, *, now: Now = None, home: Home = None, json: Json = False) -> int:
-    """Let a sequence run again.
+def hold(
+    name: str,
+    /,
+    *,
+    reason: str | None = None,
+    lead: Lead = None,
+    until: Until = None,
+    now: Now = None,
+    home: Home = None,
+    json: Json = False,
+) -> int:
+    """Stop the clocks of a sequence: nobody enters, nobody moves, nothing is sent. With --lead, of one lead in it.
 
-    Example: `ripen sequences resume white-paper-nurture`
+    Example: `ripen sequences hold white-paper-nurture --reason "new prices"`, or
+    `ripen sequences hold white-paper-nurture --lead ada@example.com --until 2026-05-01T08:00`
     """
-    return _set(name, "on", None, now, home_of(home), json)
+    if lead is None:
+        if until is not None:
+            raise BadInput("--until goes with --lead; a sequence is held until `ripen sequences resume`")
+        return _set(name, "hold", reason, now, home_of(home), json)
+    return _one(name, "hold", lead, until, now, home_of(home), json)
+
+
+@app.command
+def resume(name: str, /, *, lead: Lead = None, now: Now = None, home: Home = None, json: Json = False) -> int:
+    """Let a sequence run again. With --lead, one lead in it, whatever held it.
+
+    Example: `ripen sequences resume white-paper-nurture`, or
+    `ripen sequences resume white-paper-nurture --lead ada@example.com`
+    """
+    if lead is None:
+        return _set(name, "on", None, now, home_of(home), json)
+    return _one(name, "resume", lead, None, now, home_of(home), json)
 
 
 @app.command
@@ -85,8 +113,8 @@ def stop(name: str, /, *, reason: str | None = None, now: Now = None, home: Home
     return _set(name, "stop", reason, now, home_of(home), json)
 
 
-def _set(name: str, state: str, reason: str | None, now: str | None, home: object, json: bool) -> int:
-    context = open_context(home)  # type: ignore[arg-type]
+def _set(name: str, state: str, reason: str | None, now: str | None, home: Path, json: bool) -> int:
+    context = open_context(home)
     _require(context, name)
     at = instant(now, context.settings.project.time_zone)
     left = 0
@@ -98,6 +126,28 @@ def _set(name: str, state: str, reason: str | None, now: str | None, home: objec
         print_json({"sequence": name, "state": state, "left": left})
     else:
         print(f"{name}: {state}" + (f", {left} left" if state == "stop" else ""))
+    return 0
+
+
+def _one(name: str, verb: str, lead: str, until: str | None, now: str | None, home: Path, json: bool) -> int:
+    context = open_context(home)
+    zone = context.settings.project.time_zone
+    at = instant(now, zone)
+    with context.database.write() as connection:
+        lead_id = find(connection, lead, context.settings)
+        if name in sequences.held(connection):
+            raise BadInput(f"the whole sequence `{name}` is on hold; first `ripen sequences resume {name}`")
+        if verb == "hold":
+            done = holds.hold_lead(connection, name, lead_id, instant(until, zone) if until else None, at)
+        else:
+            done = holds.resume_lead(connection, name, lead_id, at)
+    if not done:
+        state = "in the sequence and not yet on hold" if verb == "hold" else "on a hold that can be lifted"
+        raise BadInput(f"lead {lead_id} is not {state} in `{name}`; see `ripen explain {lead_id}`")
+    if json:
+        print_json({"sequence": name, "lead": lead_id, "state": "hold" if verb == "hold" else "on"})
+    else:
+        print(f"{name}: lead {lead_id} {'is on hold' if verb == 'hold' else 'goes on'}")
     return 0
 
 

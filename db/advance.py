@@ -12,11 +12,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, and_, case, func, literal, select, update
+from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
 from db.entries import BATCH, awaited, awaited_statement, came, ended, leave_statements
+from db.holds import after_hold
+from db.shares import variant_of
 from db.subqueries import there_is, value_of
 from db.tables import (
     audience_choices,
@@ -53,6 +55,7 @@ _MESSAGE_COLUMNS = [
     "topic",
     "marketing",
     "version_id",
+    "variant",
     "priority",
     "status",
     "reason",
@@ -112,16 +115,17 @@ class SequenceProgram:
             )
         )
         changed = enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry"))
-        self.leave = leave_statements(version_id, sequence, self.scope, due)
-        self.leave_changed = leave_statements(version_id, sequence, self.scope, changed)
+        known = bundle.catalogue.events
+        self.leave = leave_statements(version_id, sequence, self.scope, due, known)
+        self.leave_changed = leave_statements(version_id, sequence, self.scope, changed, known)
         self._built: dict[str, list[Any]] = {}
         self.awaited = [awaited_statement(version_id, node, self.scope) for node in self.nodes if awaited(node)]
 
     def advance(self, connection: Connection, occupied: Iterable[str], now: datetime) -> dict[str, int]:
         """Take everybody who is due as far as they can go; returns counts by what happened."""
         counts: dict[str, int] = {}
-        for reason, statement in self.leave:
-            _add(counts, f"left:{reason}", connection.execute(statement, {"now": now}).rowcount)
+        for label, statement in self.leave:
+            _add(counts, label, connection.execute(statement, {"now": now}).rowcount)
         waiting = set(occupied)
         for node in self.nodes:
             if node.id in waiting:
@@ -131,7 +135,8 @@ class SequenceProgram:
     def _execute(self, connection: Connection, node: Node, now: datetime, counts: dict[str, int]) -> set[str]:
         if node.id not in self._built:
             self._built[node.id] = self._build(connection, node)
-        moved = self._begin_wait(connection, node, now)
+        moved = connection.execute(self._pass_by(node), {"now": now}).rowcount
+        moved += self._begin_wait(connection, node, now)
         for label, statement in self._built[node.id]:
             rows = max(connection.execute(statement, {"now": now}).rowcount, 0)
             if label:
@@ -187,25 +192,38 @@ class SequenceProgram:
         )
         return update(enrollments).where(*self._standing(node), self._executed(node), *conditions).values(values)
 
+    def _pass_by(self, node: Node) -> Any:
+        """Take on those for whom the step has run: its message is settled, or an edit has moved it to where they are.
+
+        No step runs twice, and nobody goes back.
+        """
+        target = {"step_id": node.next, "moved_at": NOW, "waiting_since": None, "waiting_for": "wake"}
+        values = target if node.next else ended("completed", "completed")
+        return update(enrollments).where(*self._standing(node), self._executed(node)).values(values)
+
     # -- steps -------------------------------------------------------------------------------------------------------
 
     def _email(self, connection: Connection, node: Node) -> list[Any]:
         step = node.step
         assert isinstance(step, EmailStep)
         # Whoever is pinned to an old version may come to an e-mail that has been deleted since.
-        source = self.bundle.emails.get(step.email)
+        variant, email = variant_of(self.sequence, step, enrollments.c.lead_id)
+        sources = {name: self.bundle.emails.get(name) for name in (step.email, *(v.email for v in step.variants))}
+        source = sources[step.email]
+        gone = [name for name, each in sources.items() if each is None]
         late = plus_seconds(enrollments.c.wake_at, literal(step.max_lateness.seconds)) < NOW
         outcome = case((late, "late"), else_="queued")
-        refused = late if source else sa.true()
+        refused = sa.or_(late, email.in_(gone)) if gone else late
         rows = select(
             enrollments.c.id,
             literal(node.id),
             enrollments.c.lead_id,
             enrollments.c.sequence,
-            literal(step.email),
+            email,
             literal(source.topic if source else self.sequence.topic),
             literal(source is None or source.kind == "marketing"),
             literal(self.version_id),
+            sa.null() if variant is None else variant,
             literal(step.priority if step.priority is not None else self.sequence.priority),
             case((refused, "skipped"), else_="queued"),
             case((late, "too-late"), (refused, "email-removed"), else_=None),
@@ -222,7 +240,7 @@ class SequenceProgram:
             .values(waiting_for="message", wake_at=None, waiting_since=None, moved_at=NOW, message_id=message_id)
         )
         return [
-            (None, self._record(connection, node, outcome, sa.null())),
+            (None, self._record(connection, node, outcome, sa.null() if variant is None else variant)),
             (
                 "messages_queued",
                 work.insert_for(connection)(messages).from_select(_MESSAGE_COLUMNS, rows).on_conflict_do_nothing(),
@@ -388,12 +406,20 @@ def _add(counts: dict[str, int], key: str, rows: int) -> None:
 
 
 def occupied_places(connection: Connection, now: datetime) -> dict[int, set[str]]:
-    """Where somebody is due, by version and step, leaving out sequences on hold."""
+    """Where somebody is due, or awaits an event since this run, by version and step, leaving out sequences on hold."""
     on_hold = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
+    resumed = and_(
+        enrollments.c.waiting_for == "event", enrollments.c.resumed_at.is_not(None), enrollments.c.moved_at == NOW
+    )
     rows = connection.execute(
         select(enrollments.c.version_id, enrollments.c.step_id)
-        .where(enrollments.c.status == "active", enrollments.c.wake_at <= now, enrollments.c.sequence.not_in(on_hold))
-        .distinct()
+        .where(
+            enrollments.c.status == "active",
+            or_(enrollments.c.wake_at <= NOW, resumed),
+            enrollments.c.sequence.not_in(on_hold),
+        )
+        .distinct(),
+        {"now": now},
     )
     found: dict[int, set[str]] = {}
     for version, step in rows:
@@ -416,34 +442,8 @@ def go_on_after_messages(connection: Connection, now: datetime) -> int:
             enrollments.c.waiting_for == "message",
             enrollments.c.message_id == settled.c.id,
         )
-        .values(waiting_for="wake", wake_at=settled.c.base, message_id=None, moved_at=now)
+        .values(waiting_for="wake", wake_at=after_hold(settled.c.base), message_id=None, moved_at=now)
     ).rowcount
-
-
-def move_past_executed(connection: Connection, programs: dict[int, SequenceProgram], now: datetime) -> int:
-    """Step on from e-mail steps whose message is settled; the step has run, only the place is still the old one."""
-    moved = 0
-    for version, step in connection.execute(
-        select(enrollments.c.version_id, enrollments.c.step_id)
-        .where(
-            enrollments.c.status == "active",
-            enrollments.c.waiting_for == "wake",
-            enrollments.c.wake_at <= now,
-            there_is(
-                executed_steps,
-                executed_steps.c.enrollment_id == enrollments.c.id,
-                executed_steps.c.step_id == enrollments.c.step_id,
-            ),
-        )
-        .distinct()
-    ).all():
-        program = programs[int(version)]
-        node = program.by_id[str(step)]
-        values = {"step_id": node.next, "waiting_since": None} if node.next else ended("completed", "completed")
-        moved += connection.execute(
-            update(enrollments).where(*program._standing(node), program._executed(node)).values(values), {"now": now}
-        ).rowcount
-    return moved
 
 
 def versions_of_batch(connection: Connection, batch: str) -> set[int]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from db import work
-from db.tables import definition_versions, enrollments, publication_items, publications
+from db.tables import definition_versions, publication_items, publications
 
 
 @dataclass(frozen=True)
@@ -119,78 +119,13 @@ def history(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]
 
 
-def in_flight(connection: Connection, version_id: int) -> dict[str, int]:
-    """How many active enrollments stand on each step of a sequence version."""
-    rows = connection.execute(
-        select(enrollments.c.step_id, func.count())
-        .where(enrollments.c.version_id == version_id, enrollments.c.status == "active")
-        .group_by(enrollments.c.step_id)
-    )
-    return {str(step): int(count) for step, count in rows}
-
-
-def versions_in_flight(connection: Connection, sequence: str, version_id: int) -> dict[int, Any]:
-    """The other versions, id to body, from which somebody would follow to this one."""
-    followers = select(enrollments.c.version_id).where(
-        enrollments.c.sequence == sequence,
-        enrollments.c.status == "active",
-        enrollments.c.pinned.is_(False),
-        enrollments.c.version_id != version_id,
-    )
-    rows = connection.execute(
-        select(definition_versions.c.id, definition_versions.c.body).where(definition_versions.c.id.in_(followers))
-    )
-    return {int(row.id): row.body for row in rows}
-
-
-def follow(
-    connection: Connection, old_version: int, version_id: int, moves: Mapping[str, str | None], now: datetime
-) -> int:
-    """Take those in flight to a new version; where their step is gone, to the next surviving one (None: completed)."""
-    moved = 0
-    mine = (
-        enrollments.c.version_id == old_version,
-        enrollments.c.status == "active",
-        enrollments.c.pinned.is_(False),
-    )
-    for old, new in moves.items():
-        if new is None:
-            moved += connection.execute(
-                update(enrollments)
-                .where(*mine, enrollments.c.step_id == old)
-                .values(
-                    status="completed",
-                    reason="steps-removed",
-                    waiting_for=None,
-                    wake_at=None,
-                    waiting_since=None,
-                    message_id=None,
-                    moved_at=now,
-                    ended_at=now,
-                    version_id=version_id,
-                )
-            ).rowcount
-        else:
-            # The step is gone: what it waited for is gone too, and the next one is due at once.
-            moved += connection.execute(
-                update(enrollments)
-                .where(*mine, enrollments.c.step_id == old, enrollments.c.waiting_for.in_(("wake", "event")))
-                .values(step_id=new, waiting_for="wake", wake_at=now, waiting_since=None, moved_at=now)
-            ).rowcount
-            # A mail under way, and a hold, stay what they wait for; the next step counts from their end.
-            moved += connection.execute(
-                update(enrollments)
-                .where(*mine, enrollments.c.step_id == old, enrollments.c.waiting_for.in_(("message", "hold")))
-                .values(step_id=new, moved_at=now)
-            ).rowcount
-    connection.execute(update(enrollments).where(*mine).values(version_id=version_id))
-    return moved
-
-
-def pin(connection: Connection, version_id: int) -> int:
-    """Keep those in flight on the version they are in."""
-    return connection.execute(
-        update(enrollments)
-        .where(enrollments.c.version_id == version_id, enrollments.c.status == "active")
-        .values(pinned=True)
-    ).rowcount
+def find(connection: Connection, version: str) -> Live | None:
+    """The newest publication with this id, or whose hash begins so."""
+    query = select(publications).order_by(publications.c.id.desc()).limit(1)
+    if version.isascii() and version.isdigit() and len(version) < 12:
+        row = connection.execute(query.where(publications.c.id == int(version))).one_or_none()
+    elif len(version) >= 6:
+        row = connection.execute(query.where(publications.c.hash.startswith(version, autoescape=True))).one_or_none()
+    else:
+        row = None
+    return _load(connection, row) if row is not None else None

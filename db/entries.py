@@ -5,7 +5,7 @@ Entry is on the edge: a mark remembers for whom the condition holds, and only th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +14,16 @@ from sqlalchemy import Connection, Select, and_, case, delete, func, literal, no
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
+from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, held
 from db.sales_tasks import has_open_task
+from db.shares import held_out
 from db.subqueries import there_is
-from db.tables import enrollments, entry_marks, leads, work_queue
+from db.tables import enrollments, entry_marks, leads, stage_transitions, work_queue
 from db.types import plus_seconds
 from nurture.conditions import Condition, Did, EventTest
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.program import Node
-from nurture.definitions.sequences import Sequence, WaitStep, WaitUntil
+from nurture.definitions.sequences import BECAME_CUSTOMER, Sequence, WaitStep, WaitUntil
 
 BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
 VERSION: sa.BindParameter[int] = sa.bindparam("version", type_=sa.BigInteger())
@@ -34,11 +36,12 @@ _ENTER = [
     "step_id",
     "waiting_for",
     "wake_at",
+    "reason",
+    "holdout",
+    "held_since",
     "entered_at",
     "moved_at",
 ]
-# The reason under which a lead that sales is working on leaves a sequence.
-IN_SALES_HANDS = "in-sales-hands"
 
 
 class EntryPlan:
@@ -110,6 +113,8 @@ def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
         blocked = there_is(
             earlier, before, or_(earlier.c.ended_at.is_(None), plus_seconds(earlier.c.ended_at, pause) > NOW)
         )
+    # The held-out stand aside: the same goal and exits, no steps.
+    out = held_out(sequence, entry_marks.c.lead_id) if sequence.holdout else sa.false()
     return select(
         literal(name),
         entry_marks.c.lead_id,
@@ -117,8 +122,11 @@ def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
         literal(False),
         literal("active"),
         literal(sequence.steps[0].id),
-        literal("wake"),
-        NOW,
+        case((out, "hold"), else_="wake"),
+        case((not_(out), NOW)),
+        case((out, HOLDOUT)),
+        case((out, sa.true()), else_=sa.false()),
+        case((out, NOW)),
         NOW,
         NOW,
     ).where(*edge, not_(blocked), not_(has_open_task(entry_marks.c.lead_id)))
@@ -139,8 +147,10 @@ def forget_marks(connection: Connection, sequence: str) -> None:
     connection.execute(delete(entry_marks).where(entry_marks.c.sequence == sequence))
 
 
-def leave_statements(version_id: int, sequence: Sequence, scope: Scope, whom: Any) -> list[tuple[str, Any]]:
-    """Goal first, then exits in their order, then sales; each ends the enrollments for which it holds."""
+def leave_statements(
+    version_id: int, sequence: Sequence, scope: Scope, whom: Any, known_events: Container[str]
+) -> list[tuple[str, Any]]:
+    """Goal first, then exits in their order, then sales; each ends (or pauses) the enrollments for which it holds."""
     mine = [enrollments.c.version_id == version_id, enrollments.c.status == "active", whom]
     scope = scope.since(enrollments.c.entered_at)
 
@@ -152,10 +162,27 @@ def leave_statements(version_id: int, sequence: Sequence, scope: Scope, whom: An
 
     statements = []
     if sequence.goal is not None:
-        statements.append(("goal", end("goal", "goal", of(sequence.goal))))
-    statements += [(each.reason, end("exited", each.reason, of(each.when))) for each in sequence.exits]
-    statements.append((IN_SALES_HANDS, end("exited", IN_SALES_HANDS, has_open_task(enrollments.c.lead_id))))
+        statements.append(("left:goal", end("goal", "goal", of(sequence.goal))))
+    for each in sequence.all_exits(known_events):
+        statements.append((f"left:{each.reason}", end("exited", each.reason, of(each.when))))
+    if BECAME_CUSTOMER not in sequence.stay_after:
+        statements.append((f"left:{BECAME_CUSTOMER}", end("exited", BECAME_CUSTOMER, _bought_since_entry())))
+    in_hands = has_open_task(enrollments.c.lead_id)
+    if sequence.in_sales_hands == "leave":
+        statements.append((f"left:{IN_SALES_HANDS}", end("exited", IN_SALES_HANDS, in_hands)))
+    else:
+        paused = update(enrollments).where(*mine, CAN_BE_HELD, in_hands).values(held(IN_SALES_HANDS))
+        statements.append((f"held:{IN_SALES_HANDS}", paused))
     return statements
+
+
+def _bought_since_entry() -> Any:
+    return there_is(
+        stage_transitions,
+        stage_transitions.c.lead_id == enrollments.c.lead_id,
+        stage_transitions.c.to_stage == "customer",
+        stage_transitions.c.recorded_at > enrollments.c.entered_at,
+    )
 
 
 def ended(status: str, reason: Any) -> dict[str, Any]:
@@ -167,6 +194,7 @@ def ended(status: str, reason: Any) -> dict[str, Any]:
         "wake_at": None,
         "waiting_since": None,
         "message_id": None,
+        **NOT_HELD,
         "moved_at": NOW,
         "ended_at": NOW,
     }
@@ -243,7 +271,6 @@ def counts_by_sequence(connection: Connection) -> Mapping[str, dict[str, int]]:
 
 
 __all__ = [
-    "IN_SALES_HANDS",
     "EntryPlan",
     "awaited",
     "awaited_statement",

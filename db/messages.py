@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, and_, case, func, literal, or_, s
 
 from db import sequences
 from db.conditions import NOW
-from db.entries import IN_SALES_HANDS
+from db.holds import IN_SALES_HANDS, is_held
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is
 from db.tables import (
@@ -71,6 +71,12 @@ def refusal() -> Any:
     return select(reason).where(leads.c.id == messages.c.lead_id).correlate(messages).scalar_subquery()
 
 
+def queued_with(connection: Connection, email: str) -> int:
+    """How many messages wait to be rendered from an e-mail."""
+    waiting = and_(messages.c.settled_at.is_(None), messages.c.status == "queued", messages.c.email == email)
+    return int(connection.execute(select(func.count()).select_from(messages).where(waiting)).scalar_one())
+
+
 def recover(connection: Connection, now: datetime) -> dict[str, int]:
     """Take over what dead workers left: claims go back to the queue, hand-overs become unknown and are never resent."""
     expired = and_(messages.c.settled_at.is_(None), messages.c.lease_until < database_clock())
@@ -100,6 +106,7 @@ def _ready() -> Any:
         # Known from the status, and said so that the index of the open messages serves.
         messages.c.settled_at.is_(None),
         or_(messages.c.not_before.is_(None), messages.c.not_before <= NOW),
+        sa.not_(is_held(messages.c.enrollment_id)),
     )
 
 
@@ -266,7 +273,7 @@ def _check_statement() -> Any:
     return select(
         messages.c.owner,
         messages.c.status,
-        messages.c.sequence.in_(_ON_HOLD).label("on_hold"),
+        or_(messages.c.sequence.in_(_ON_HOLD), is_held(messages.c.enrollment_id)).label("on_hold"),
         refusal().label("refusal"),
         consent.label("consent_id"),
     ).where(messages.c.id == sa.bindparam("message", type_=sa.BigInteger()))

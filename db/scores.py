@@ -67,6 +67,12 @@ def mark_everyone(connection: Connection, now: datetime) -> int:
     return work.mark(connection, "score", select(leads.c.id).where(leads.c.merged_into_id.is_(None)), now)
 
 
+def count_everyone(connection: Connection) -> int:
+    """How many leads `mark_everyone` would queue."""
+    query = select(func.count()).select_from(leads).where(leads.c.merged_into_id.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
 # PostgreSQL wants to know of which type a NULL is.
 _NEVER = sa.cast(sa.null(), score_contributions.c.last_at.type)
 _CLEAR = delete(score_contributions).where(score_contributions.c.lead_id.in_(work.leads_of(BATCH, "score")))

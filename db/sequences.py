@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, func, literal, select, update
 
 from db import work
 from db.tables import enrollments, messages, sequence_states
-from db.types import plus_seconds
+from db.types import epoch_seconds, plus_seconds
 
 # Any number but those of migrations and intake: who hands over shares it, who changes a state takes it alone.
 _LOCK = 7_269_706_7
@@ -24,6 +24,11 @@ def closed(connection: Connection) -> set[str]:
     }
 
 
+def held(connection: Connection) -> set[str]:
+    """The sequences whose clocks stand still."""
+    return {name for name, state in states(connection).items() if state == "hold"}
+
+
 def states(connection: Connection) -> dict[str, str]:
     """The state of every sequence that is not simply on."""
     rows = connection.execute(select(sequence_states.c.sequence, sequence_states.c.state))
@@ -36,14 +41,24 @@ def share(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
 
 
-def _go_on(connection: Connection, sequence: str, pause: timedelta) -> None:
-    seconds = literal(max(pause.total_seconds(), 0.0))
-    standing = enrollments.c.sequence == sequence, enrollments.c.wake_at.is_not(None)
+def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime) -> None:
+    pause = max((now - since).total_seconds(), 0.0)
+    seconds = literal(pause)
+    mine = enrollments.c.sequence == sequence, enrollments.c.status == "active"
+    standing = *mine, enrollments.c.waiting_for != "hold"
     moved = {
         "wake_at": plus_seconds(enrollments.c.wake_at, seconds),
         "waiting_since": plus_seconds(enrollments.c.waiting_since, seconds),
     }
     connection.execute(update(enrollments).where(*standing).values(moved))
+    # Who is held alone besides: the time before that hold; its own end accounts for the rest.
+    before = epoch_seconds(enrollments.c.held_since) - epoch_seconds(literal(since, enrollments.c.held_since.type))
+    alone = *mine, enrollments.c.waiting_for == "hold", enrollments.c.held_since > since
+    earlier = {
+        "held_wake_at": plus_seconds(enrollments.c.held_wake_at, before),
+        "waiting_since": plus_seconds(enrollments.c.waiting_since, before),
+    }
+    connection.execute(update(enrollments).where(*alone).values(earlier))
     queued = messages.c.sequence == sequence, messages.c.status == "queued", messages.c.settled_at.is_(None)
     later = {"expires_at": plus_seconds(messages.c.expires_at, seconds)}
     connection.execute(update(messages).where(*queued).values(later))
@@ -56,13 +71,13 @@ def set_state(connection: Connection, sequence: str, state: str, reason: str | N
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    held = connection.execute(
+    since = connection.execute(
         select(sequence_states.c.since).where(sequence_states.c.sequence == sequence, sequence_states.c.state == "hold")
     ).scalar()
-    if held is not None and state != "hold":
-        _go_on(connection, sequence, now - held)
-    if held is not None and state == "hold":
-        now = held
+    if since is not None and state != "hold":
+        _go_on(connection, sequence, since, now)
+    if since is not None and state == "hold":
+        now = since
     rows = work.insert_for(connection)(sequence_states).values(sequence=sequence, state=state, reason=reason, since=now)
     connection.execute(
         rows.on_conflict_do_update(

@@ -59,6 +59,28 @@ def message_key(secret: bytes, enrollment_id: int, step_id: str) -> str:
     return _keyed(secret, "message", str(enrollment_id), step_id)[:40]
 
 
+# A prime below 2^31: products of two numbers below it fit 64 bits, so that both databases compute the same.
+SHARE_PRIME = 2**31 - 1
+SHARE_PARTS = 10_000
+
+
+def share_seeds(purpose: str, *parts: str) -> tuple[int, int]:
+    """The two numbers that make the shares of one purpose independent of those of any other."""
+    digest = hashlib.sha256(_BETWEEN.join((f"ripen share {purpose}", *parts)).encode()).digest()
+    factor, shift = (int.from_bytes(digest[start : start + 8], "big") for start in (0, 8))
+    return 1 + factor % (SHARE_PRIME - 1), shift % SHARE_PRIME
+
+
+def share_of(lead_id: int, seeds: tuple[int, int]) -> int:
+    """Where a lead falls, from 0 to 9,999: sticky for holdouts and variants, never a random draw.
+
+    The square keeps leads that came one after the other from falling one after the other.
+    """
+    factor, shift = seeds
+    place = (lead_id % SHARE_PRIME * factor + shift) % SHARE_PRIME
+    return (place * place + shift) % SHARE_PRIME % SHARE_PARTS
+
+
 def record_digest(*parts: str | bytes) -> str:
     """One hash over several parts; the same parts in the same order give the same digest."""
     total = hashlib.sha256()

@@ -15,7 +15,6 @@ def advance(run: Run) -> dict[str, int]:
     with context.database.write() as connection:
         programs = compiled.programs(connection)
         counts["after_messages"] = steps.go_on_after_messages(connection, now)
-        steps.move_past_executed(connection, programs, now)
         hit("advance.before_commit")
     for version, places in _occupied(run).items():
         if version not in programs:

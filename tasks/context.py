@@ -17,6 +17,7 @@ from db.definitions import Live
 from db.derived import DerivePlan
 from db.engine import Connection, Database
 from db.entries import EntryPlan
+from db.holds import ColleaguePause
 from db.sales_tasks import TaskPlan
 from db.scores import ScorePlan
 from db.stages import StagePlan
@@ -39,6 +40,8 @@ class Compiled:
         self.scores = ScorePlan(self.bundle)
         self.stages = StagePlan(self.bundle)
         self.tasks = TaskPlan(self.bundle)
+        pause = self.bundle.rules.colleague_pause
+        self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
         self.entries = {
             name: EntryPlan(name, sequence, self.bundle) for name, sequence in self.bundle.sequences.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from db import advance, sequences, work
+from db import advance, holds, sequences, work
 from db.engine import Connection
 from nurture.conditions import depends_on_time, time_can_make_true
 from nurture.failpoints import hit
@@ -16,6 +16,10 @@ def enroll(run: Run) -> dict[str, int]:
     context = run.context
     compiled = context.compiled()
     counts: dict[str, int] = {"entered": 0}
+    with context.database.write() as connection:
+        resumed = holds.release(connection, run.now)
+    if resumed > 0:
+        counts["resumed"] = resumed
     while True:
         batch = uuid4().hex
         with context.database.write() as connection:
@@ -33,10 +37,14 @@ def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, c
     concerned = advance.versions_of_batch(connection, batch)
     programs = [program for version, program in compiled.programs(connection).items() if version in concerned]
     for program in programs:
-        for reason, statement in program.leave_changed:
+        for label, statement in program.leave_changed:
             left = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount
             if left > 0:
-                counts[f"left:{reason}"] = counts.get(f"left:{reason}", 0) + left
+                counts[label] = counts.get(label, 0) + left
+    if compiled.colleague_pause is not None:
+        held = compiled.colleague_pause.pause(connection, batch, run.now)
+        if held > 0:
+            counts["held:colleague-replied"] = counts.get("held:colleague-replied", 0) + held
     closed = sequences.closed(connection)
     for name, plan in compiled.entries.items():
         if name not in closed:

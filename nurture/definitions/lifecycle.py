@@ -97,6 +97,15 @@ class Profile(Part):
     thresholds: Thresholds = Field(default_factory=Thresholds)
     task_per: Literal["lead", "account"] = "lead"
     account_scores: bool = False
+    # How long a reply pauses the other enrollments of the account; a person may let them go on before.
+    colleague_reply_pauses: DurationText | Literal["never"] | None = None
+
+    @property
+    def colleague_pause(self) -> Duration | None:
+        """How long colleagues pause after a reply; where tasks are per account 14 days, else never, unless said."""
+        if self.colleague_reply_pauses is None:
+            return Duration(days=14, text="14 days") if self.task_per == "account" else None
+        return self.colleague_reply_pauses if isinstance(self.colleague_reply_pauses, Duration) else None
 
 
 class Lifecycle(Part):

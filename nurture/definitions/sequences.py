@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from datetime import date, time
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from nurture.conditions import Condition, EventTest, Part, Scalar
+from nurture.conditions import Condition, Did, EventTest, Operators, Part, Scalar
 from nurture.durations import Duration, DurationText
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -75,13 +76,39 @@ class StepBase(Part):
     id: Name
 
 
+# What the variant of those is called who get the step's own e-mail.
+CONTROL = "control"
+
+
+class Variant(Part):
+    """Another e-mail for a share of the leads, in percent; who gets it is fixed by a hash of sequence and lead."""
+
+    name: Name
+    email: str
+    share: float = Field(gt=0, le=100)
+
+
 class EmailStep(StepBase):
     """Send an e-mail, when consent, suppression, stage and window allow."""
 
     email: str
+    variants: list[Variant] = Field(default_factory=list)
+    # Steps of one test give a lead the same variant; without a name the whole sequence is one test.
+    test: Name | None = None
     max_lateness: DurationText = Duration(days=7, text="7 days")
     priority: int | None = None
     on_unknown: Literal["hold", "assume_sent"] = "hold"
+
+    @property
+    def emails(self) -> list[str]:
+        """Every e-mail that the step may send."""
+        return [self.email, *(variant.email for variant in self.variants)]
+
+    @model_validator(mode="after")
+    def _shares(self) -> EmailStep:
+        if sum(variant.share for variant in self.variants) > 100:
+            raise ValueError("the shares of the variants add up to more than 100 percent")
+        return self
 
 
 class WaitUntil(Part):
@@ -250,6 +277,20 @@ class Exit(Part):
     when: Condition
 
 
+# What ends every sequence without being asked for: going on would be rude, or would harm the sender's name.
+STANDARD_EXITS: dict[str, Condition] = {
+    "replied": Did(did=EventTest(event=["email.replied"])),
+    "meeting-booked": Did(did=EventTest(event=["meeting.booked", "demo.booked"])),
+    "hard-bounce": Did(
+        did=EventTest(event=["email.bounced"], where={"kind": Operators.model_validate({"is": "hard"})})
+    ),
+    "complained": Did(did=EventTest(event=["email.complained"])),
+}
+# The reason under which a lead that has bought since it entered leaves.
+BECAME_CUSTOMER = "became-customer"
+StandardExit = Literal["replied", "meeting-booked", "hard-bounce", "complained", "became-customer"]
+
+
 class Sequence(Part):
     """A nurture sequence."""
 
@@ -263,4 +304,20 @@ class Sequence(Part):
     entry: Entry
     goal: Condition | None = None
     exits: list[Exit] = Field(default_factory=list)
+    # Which of the standard exits do not end it.
+    stay_after: list[StandardExit] = Field(default_factory=list)
+    # What happens while sales has an open task about the lead: it leaves, or its clock stops until the task is closed.
+    in_sales_hands: Literal["leave", "pause"] = "leave"
+    # The share of those who enter, in percent, that gets nothing, to compare with.
+    holdout: float | None = Field(None, gt=0, lt=100)
     steps: list[Step] = Field(min_length=1)
+
+    def all_exits(self, known_events: Container[str]) -> list[Exit]:
+        """The author's exits in their order, then the standard ones that are not opted out of and can happen."""
+        named = {each.reason for each in self.exits} | set(self.stay_after)
+        standard = [
+            Exit(reason=reason, when=when)
+            for reason, when in STANDARD_EXITS.items()
+            if reason not in named and isinstance(when, Did) and any(event in known_events for event in when.did.event)
+        ]
+        return [*self.exits, *standard]

@@ -12,10 +12,11 @@ from nurture.lint.findings import Definitions, Finding, unknown
 def lint_emails(definitions: Definitions) -> Iterator[Finding]:
     """Every e-mail; whether one is used can only be said when all sequences are here."""
     sent = {
-        step.email
+        email
         for sequence in definitions.sequences.values()
         for step in all_steps(sequence.steps)
         if isinstance(step, EmailStep)
+        for email in step.emails
     }
     # With a misspelled name in a step, the e-mail that it means would be called unused.
     complete = definitions.complete and sent <= definitions.names.emails

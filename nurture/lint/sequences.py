@@ -9,6 +9,7 @@ from nurture.conditions import Condition, Did, walk
 from nurture.definitions.patterns import is_pattern
 from nurture.definitions.program import all_steps
 from nurture.definitions.sequences import (
+    CONTROL,
     AudienceStep,
     EmailStep,
     Sequence,
@@ -130,7 +131,8 @@ def _ends(sequence: Sequence, document: str, definitions: Definitions) -> Iterat
 def _missing_stops(sequence: Sequence, document: str, definitions: Definitions) -> Iterator[Finding]:
     if not any(isinstance(step, EmailStep) for step in all_steps(sequence.steps)):
         return
-    conditions = [exit_.when for exit_ in sequence.exits] + ([sequence.goal] if sequence.goal is not None else [])
+    exits = sequence.all_exits(definitions.names.events or frozenset(_STOPS))
+    conditions = [exit_.when for exit_ in exits] + ([sequence.goal] if sequence.goal is not None else [])
     watched = {
         event
         for condition in conditions
@@ -144,10 +146,10 @@ def _missing_stops(sequence: Sequence, document: str, definitions: Definitions) 
     if missing and not misspelled:
         yield Finding(
             document,
-            ("exits",),
+            ("stay_after",),
             "missing-exit",
             "the mails go on after " + ", ".join(f"`{event}`" for event in missing),
-            "add an exit for it",
+            "take it out of `stay_after`, or add an exit for it",
             "warning",
             key=True,
         )
@@ -157,6 +159,7 @@ def _step(step: Step, path: Path, document: str, definitions: Definitions) -> It
     names = definitions.names
     if isinstance(step, EmailStep):
         yield from unknown(document, (*path, "email"), "email", step.email, names.emails, "emails/")
+        yield from _variants(step, path, document, definitions)
         if step.priority is not None and not 0 <= step.priority <= 100:
             yield Finding(document, (*path, "priority"), "wrong-value", "a priority is between 0 and 100", "")
     elif isinstance(step, WaitStep):
@@ -165,6 +168,25 @@ def _step(step: Step, path: Path, document: str, definitions: Definitions) -> It
         yield from _audience(step, path, document, definitions)
     elif isinstance(step, UpdateStep):
         yield from _update(step, path, document, definitions)
+
+
+def _variants(step: EmailStep, path: Path, document: str, definitions: Definitions) -> Iterator[Finding]:
+    own = definitions.emails.get(step.email)
+    names = [CONTROL]
+    for index, variant in enumerate(step.variants):
+        place = (*path, "variants", index)
+        yield from unknown(document, (*place, "email"), "email", variant.email, definitions.names.emails, "emails/")
+        if variant.name in names:
+            message = f"two variants of `{step.id}` are called `{variant.name}`; `{CONTROL}` is the step's own e-mail"
+            yield Finding(document, (*place, "name"), "duplicate-id", message, "give each a name of its own")
+        names.append(variant.name)
+        other = definitions.emails.get(variant.email)
+        if own is not None and other is not None and (own.topic, own.kind) != (other.topic, other.kind):
+            message = f"`{variant.email}` needs another consent than `{step.email}`: topic and kind differ"
+            yield Finding(document, (*place, "email"), "variant-differs", message, "give both the same topic and kind")
+    if step.variants and sum(variant.share for variant in step.variants) == 100:
+        message = f"nobody gets `{step.email}`: the variants take 100 percent"
+        yield Finding(document, (*path, "variants"), "no-control", message, "leave a share for it", "warning", key=True)
 
 
 def _wait(step: WaitStep, path: Path, document: str, definitions: Definitions) -> Iterator[Finding]:

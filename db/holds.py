@@ -1,0 +1,187 @@
+"""Holds of single enrollments: its clock stops, nothing of it is sent, and it goes on where it stopped.
+
+Held are those whose colleague replied (until a stated time or a person), those whom sales is working on in a sequence
+that pauses, those whom a person holds, and the held-out ones, who stand aside until their goal or an exit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, and_, case, func, literal, not_, or_, select, update
+
+from db import work
+from db.conditions import NOW
+from db.sales_tasks import has_open_task
+from db.subqueries import there_is, value_of
+from db.tables import enrollments, events, leads, messages, sequence_states
+from db.types import UTCDateTime, epoch_seconds, later_of, plus_seconds
+
+# Sales has an open task about the lead.
+IN_SALES_HANDS = "in-sales-hands"
+# Somebody else of the account has replied.
+COLLEAGUE_REPLIED = "colleague-replied"
+BY_PERSON = "by-person"
+# Held out to compare with; never resumed.
+HOLDOUT = "holdout"
+BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
+CAN_BE_HELD = and_(enrollments.c.status == "active", enrollments.c.waiting_for.in_(("wake", "event", "message")))
+ON_HOLD = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
+NOT_HELD: dict[str, Any] = {"held_for": None, "held_wake_at": None, "held_since": None, "hold_until": None}
+
+
+def held(reason: str, until: Any = None) -> dict[str, Any]:
+    """The columns of an enrollment whose clock stops at the run's `now`, with what is needed to go on."""
+    return {
+        "waiting_for": "hold",
+        "held_for": enrollments.c.waiting_for,
+        "held_wake_at": enrollments.c.wake_at,
+        "held_since": NOW,
+        "hold_until": until,
+        "reason": reason,
+        "wake_at": None,
+        "moved_at": NOW,
+    }
+
+
+def _resume(*conditions: Any) -> tuple[Any, Any]:
+    """Shift the messages' expiry, then the enrollments' clocks, by as long as the hold took."""
+    over = case((enrollments.c.hold_until <= NOW, enrollments.c.hold_until), else_=NOW)
+    pause = epoch_seconds(sa.type_coerce(over, UTCDateTime())) - epoch_seconds(enrollments.c.held_since)
+    # While the whole sequence is on hold nobody goes on, so that no time is counted twice.
+    which = and_(
+        enrollments.c.status == "active",
+        enrollments.c.waiting_for == "hold",
+        enrollments.c.holdout.is_(False),
+        enrollments.c.sequence.not_in(ON_HOLD),
+        *conditions,
+    )
+    mine = enrollments.c.id == messages.c.enrollment_id
+    later = (
+        update(messages)
+        .where(
+            messages.c.status == "queued",
+            messages.c.settled_at.is_(None),
+            messages.c.enrollment_id.in_(select(enrollments.c.id).where(which)),
+        )
+        .values(expires_at=plus_seconds(messages.c.expires_at, value_of(enrollments, pause, mine)))
+    )
+    go_on = (
+        update(enrollments)
+        .where(which)
+        .values(
+            waiting_for=func.coalesce(enrollments.c.held_for, "wake"),
+            wake_at=case(
+                (enrollments.c.held_for == "message", sa.cast(sa.null(), UTCDateTime())),
+                else_=plus_seconds(func.coalesce(enrollments.c.held_wake_at, enrollments.c.held_since), pause),
+            ),
+            waiting_since=plus_seconds(enrollments.c.waiting_since, pause),
+            reason=None,
+            resumed_at=over,
+            moved_at=NOW,
+            **NOT_HELD,
+        )
+    )
+    return later, go_on
+
+
+_OVER = or_(
+    enrollments.c.hold_until <= NOW,
+    and_(enrollments.c.reason == IN_SALES_HANDS, not_(has_open_task(enrollments.c.lead_id))),
+)
+_RELEASE = _resume(_OVER)
+_SEQUENCE: sa.BindParameter[str] = sa.bindparam("of_sequence", type_=sa.String())
+_LEAD: sa.BindParameter[int] = sa.bindparam("of_lead", type_=sa.BigInteger())
+_UNTIL: sa.BindParameter[datetime] = sa.bindparam("until", type_=UTCDateTime())
+_ONE = and_(enrollments.c.sequence == _SEQUENCE, enrollments.c.lead_id == _LEAD)
+_RESUME_ONE = _resume(_ONE)
+_HOLD_ONE = update(enrollments).where(_ONE, CAN_BE_HELD).values(held(BY_PERSON, _UNTIL))
+
+
+def release(connection: Connection, now: datetime) -> int:
+    """Let those go on whose hold is over; returns how many."""
+    for statement in _RELEASE[:-1]:
+        connection.execute(statement, {"now": now})
+    return connection.execute(_RELEASE[-1], {"now": now}).rowcount
+
+
+def hold_lead(connection: Connection, sequence: str, lead_id: int, until: datetime | None, now: datetime) -> int:
+    """A person holds one lead in a sequence, until a time or for good; returns 0 when there is nothing to hold."""
+    values = {"of_sequence": sequence, "of_lead": lead_id, "until": until, "now": now}
+    return connection.execute(_HOLD_ONE, values).rowcount
+
+
+def resume_lead(connection: Connection, sequence: str, lead_id: int, now: datetime) -> int:
+    """A person lets one lead go on, whatever held it; 0 when it is not held."""
+    values = {"of_sequence": sequence, "of_lead": lead_id, "now": now}
+    later, go_on = _RESUME_ONE
+    connection.execute(later, values)
+    return connection.execute(go_on, values).rowcount
+
+
+class ColleaguePause:
+    """A reply pauses the other enrollments of the account, until `seconds` after it or until a person resumes them."""
+
+    def __init__(self, seconds: int) -> None:
+        mine = leads.alias()
+        account = value_of(mine, mine.c.account_id, mine.c.id == enrollments.c.lead_id)
+        replies = events.join(leads, leads.c.id == events.c.lead_id)
+        conditions = [
+            leads.c.id.in_(work.leads_of(BATCH, "entry")),
+            leads.c.account_id == account,
+            leads.c.id != enrollments.c.lead_id,
+            events.c.type == "email.replied",
+            events.c.machine.is_(False),
+            events.c.silent.is_(False),
+            events.c.occurred_at <= NOW,
+            events.c.occurred_at > plus_seconds(NOW, literal(-seconds)),
+            events.c.occurred_at >= enrollments.c.entered_at,
+            or_(enrollments.c.resumed_at.is_(None), events.c.occurred_at > enrollments.c.resumed_at),
+        ]
+        reply = select(events.c.id).select_from(replies).where(*conditions).correlate(enrollments).exists()
+        latest = (
+            select(func.max(events.c.occurred_at))
+            .select_from(replies)
+            .where(*conditions)
+            .correlate(enrollments)
+            .scalar_subquery()
+        )
+        until = plus_seconds(latest, literal(seconds))
+        self.hold = update(enrollments).where(CAN_BE_HELD, reply).values(held(COLLEAGUE_REPLIED, until))
+        paused = and_(enrollments.c.waiting_for == "hold", enrollments.c.reason == COLLEAGUE_REPLIED)
+        self.longer = (
+            update(enrollments).where(paused, reply, enrollments.c.hold_until < until).values(hold_until=until)
+        )
+
+    def pause(self, connection: Connection, batch: str, now: datetime) -> int:
+        """Hold the colleagues of those of a batch who replied; returns how many enrollments."""
+        connection.execute(self.longer, {"now": now, "batch": batch})
+        return connection.execute(self.hold, {"now": now, "batch": batch}).rowcount
+
+
+def is_held(enrollment_id: Any) -> Any:
+    """A SQL expression: the enrollment is on a hold of its own, so nothing of it is sent."""
+    return there_is(enrollments, enrollments.c.id == enrollment_id, enrollments.c.waiting_for == "hold")
+
+
+def after_hold(base: Any) -> Any:
+    """The instant from which the next step counts when a message settled during a hold: the end of the hold."""
+    return later_of(base, func.coalesce(enrollments.c.resumed_at, base))
+
+
+__all__ = [
+    "BY_PERSON",
+    "COLLEAGUE_REPLIED",
+    "HOLDOUT",
+    "IN_SALES_HANDS",
+    "NOT_HELD",
+    "ColleaguePause",
+    "after_hold",
+    "held",
+    "hold_lead",
+    "is_held",
+    "release",
+    "resume_lead",
+]
