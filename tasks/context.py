@@ -13,6 +13,7 @@ from connectors.events.base import EventSource, FileSource
 from db import definitions
 from db.advance import SequenceProgram, versions_in_use
 from db.audiences import AudiencePlan
+from db.contact_caps import ContactCaps
 from db.definitions import Live
 from db.derived import DerivePlan
 from db.engine import Connection, Database
@@ -40,6 +41,7 @@ class Compiled:
         self.scores = ScorePlan(self.bundle)
         self.stages = StagePlan(self.bundle)
         self.tasks = TaskPlan(self.bundle)
+        self.caps = ContactCaps(self.bundle.lifecycle.contact.caps)
         pause = self.bundle.rules.colleague_pause
         self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
         self.entries = {
