@@ -13,7 +13,7 @@ from nurture.local_time import business_due, zone_of
 def desk_window(desk: SalesDesk) -> Window:
     """When sales is at work, in the project's time zone."""
     start, end = (time.fromisoformat(clock) for clock in desk.business_hours)
-    return Window(days=list(desk.business_days), **{"from": start, "to": end})
+    return Window.model_validate({"days": list(desk.business_days), "from": start, "to": end})
 
 
 def task_due(desk: SalesDesk, time_zone: str, now: datetime) -> datetime:

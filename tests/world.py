@@ -157,6 +157,12 @@ class World:
         record = LeadRecord((Identity("email", f"{name}@example.com"),), given, attributes, tuple(consents))
         self.store([record])
 
+    def store_consent(self, name: str, topic: str, status: str = "granted") -> None:
+        """A lead says yes or no to a topic."""
+        consent = Consent(status, "consent", "test", topic=topic)
+        identity = Identity("email", f"{name}@example.com")
+        self.store([LeadRecord((identity,), {"email": f"{name}@example.com"}, {}, (consent,))])
+
     def happens(
         self, name: str, kind: str, at: datetime | None = None, /, *, silent: bool = False, **properties: Any
     ) -> None:

@@ -124,10 +124,26 @@ class Profile(Part):
         return self.colleague_reply_pauses if isinstance(self.colleague_reply_pauses, Duration) else None
 
 
+class FrequencyCap(Part):
+    """So many marketing messages at most in any period of that length, counted over all sequences together."""
+
+    most: int = Field(ge=1)
+    per: DurationText
+    # Only messages about these count, and only they are held; without any, all.
+    topics: list[str] = Field(default_factory=list)
+
+
+class Contact(Part):
+    """How often one lead may hear from us."""
+
+    caps: list[FrequencyCap] = Field(default_factory=list)
+
+
 class Lifecycle(Part):
-    """Conversions, thresholds per profile, the sales desk and recycling."""
+    """Conversions, thresholds per profile, the sales desk, recycling and contact caps."""
 
     conversions: list[Conversion]
     profiles: dict[str, Profile]
     sales: SalesDesk = Field(default_factory=SalesDesk)
     recycle: Recycle = Field(default_factory=Recycle)
+    contact: Contact = Field(default_factory=Contact)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement
 
 from db import account_scores, holds, messages, sales_tasks
@@ -31,6 +32,9 @@ def everything(world: Any) -> Iterator[Any]:
         compiled.answers.close_customers,
         messages._SKIP_REFUSED,
         messages._CHECK,
+        messages._SLOT_IS_BACK,
+        compiled.caps._free_at,
+        *(sa.select(each) for each in compiled.caps._holds),
     )
     yield compiled.verdicts.statement
     yield from (part for pair in compiled.derived.statements for part in pair)
@@ -65,6 +69,13 @@ def test_no_statement_joins_a_table_by_accident(new_world):
         ],
     }
     documents["events"]["derived"] = {"x": {"from": "page.viewed", "at_least": 3, "visit_gap": "1 h"}}
+    documents["lifecycle"]["contact"] = {
+        "caps": [
+            {"most": 3, "per": "7 days"},
+            {"most": 1, "per": "1 day"},
+            {"most": 1, "per": "2 days", "topics": ["nurture"]},
+        ]
+    }
     every = {
         "any": [
             replied,
