@@ -83,15 +83,19 @@ def _why(known: _Known, name: str, sequence: Sequence, holds: bool) -> tuple[str
 
 def _no_edge(known: _Known, since: datetime) -> str:
     """The condition has held since then; why did it not enter when it became true?"""
-    if _open_at(known, since):
-        return "in-sales-hands" if _open_at(known, known.now) else "in-sales-hands-then"
+    if _open_at(known, known.now):
+        return "in-sales-hands"
+    # What sales closed at that very instant was heard of only afterwards.
+    if _open_at(known, since, still=True):
+        return "in-sales-hands-then"
     if not explain.something_new_by(known.connection, known.lead_id, since):
         return "imported-history"
     return "true-when-published" if explain.published_at(known.connection, since) else "no-edge"
 
 
-def _open_at(known: _Known, instant: datetime) -> bool:
+def _open_at(known: _Known, instant: datetime, *, still: bool = False) -> bool:
     return any(
-        task["opened_at"] <= instant and (task["closed_at"] is None or task["closed_at"] > instant)
+        task["opened_at"] <= instant
+        and (task["closed_at"] is None or task["closed_at"] > instant or (still and task["closed_at"] == instant))
         for task in known.tasks
     )
