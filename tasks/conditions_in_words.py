@@ -93,9 +93,9 @@ def said(bundle: Bundle, condition: Condition) -> str:
     return type(condition).__name__
 
 
-def event_in_words(bundle: Bundle, test: EventTest) -> str:
-    """Which events are asked for, how often, since when."""
-    words = "has done " + any_of(bundle, test.event)
+def event_in_words(bundle: Bundle, test: EventTest, *, most: int = _FEW) -> str:
+    """Which events are asked for, how often, since when; more than `most` types are a kind of activity."""
+    words = "has done " + any_of(bundle, test.event, most)
     if test.at_least > 1:
         words += f", {test.at_least} times or more"
     if test.within is not None:
@@ -107,10 +107,10 @@ def event_in_words(bundle: Bundle, test: EventTest) -> str:
     return words
 
 
-def any_of(bundle: Bundle, kinds: list[str]) -> str:
+def any_of(bundle: Bundle, kinds: list[str], most: int = _FEW) -> str:
     """Event types by their labels; very many are a sign of life."""
     names = [event_label(bundle, kind) for kind in kinds]
-    if len(names) > _FEW:
+    if len(names) > most:
         return f"any of {len(names)} kinds of activity"
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" or {names[-1]}"
 

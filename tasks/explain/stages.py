@@ -86,7 +86,7 @@ def missing_to_sql(
 
 
 def _way(bundle: Bundle, kinds: list[str], where: Mapping[str, Any]) -> str:
-    return event_in_words(bundle, EventTest(event=kinds, where=dict(where))).removeprefix("has done ")
+    return event_in_words(bundle, EventTest(event=kinds, where=dict(where)), most=len(kinds)).removeprefix("has done ")
 
 
 def _only_if(

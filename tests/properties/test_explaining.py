@@ -62,6 +62,15 @@ def documents() -> dict[str, Any]:
     return made
 
 
+def edited(steps: list[dict[str, Any]], edit: str) -> list[dict[str, Any]]:
+    """The steps with one taken away, one added, two changed about, or as they were."""
+    if edit == "remove":
+        return [step for step in steps if step["id"] != "click"]
+    if edit == "add":
+        return [*steps[:2], {"id": "again", "email": "more"}, *steps[2:]]
+    return [steps[1], steps[0], *steps[2:]] if edit == "swap" else steps
+
+
 @pytest.fixture
 def worlds(databases: Any, tmp_path: Path) -> Iterator[Callable[[], World]]:
     made: list[World] = []
@@ -102,6 +111,7 @@ ACTS = st.lists(
     st.one_of(
         EVENTS,
         st.sampled_from(("daily-sync", "follow-up")),
+        st.sampled_from(("remove", "add", "swap", "restore")),
         st.sampled_from((("viewers", "hold"), ("viewers", "on"), ("papers", "drain"), ("papers", "on"))),
     ),
     min_size=4,
@@ -114,7 +124,11 @@ def lives(world: World, acts: list[Any], tag: str) -> None:
         company = "Example Ltd" if person != "cleo" else None
         world.lead(f"{person}{tag}", consent=person != "bo", ads=person != "cleo", company=company)
     for act in acts:
-        if isinstance(act, str):
+        if act in ("remove", "add", "swap", "restore"):
+            world.now += HOUR
+            world.documents["sequences/papers"]["steps"] = edited(documents()["sequences/papers"]["steps"], act)
+            world.publish(pinned=act == "remove")
+        elif isinstance(act, str):
             world.now += 20 * HOUR if act == "daily-sync" else HOUR
             world.run(act)
         elif len(act) == 2:
