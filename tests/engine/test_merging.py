@@ -128,7 +128,7 @@ def test_the_audit_finds_what_is_left_with_a_lead_that_is_no_more(world):
     with world.database.write() as connection:
         connection.execute(tables.events.update().values(lead_id=bo))
         (found,) = audit.run_checks(connection, world.now, repair=False)
-    assert (found["check"], found["examples"]) == ("merged", [bo])
+    assert (found["check"], found["examples"]) == ("merged-hold-nothing", [bo])
 
 
 # --- Events and scores ------------------------------------------------------------------------------------------------
