@@ -5,7 +5,7 @@ queued -> claimed -> handing_over -> accepted | rejected | failed | unknown, or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, FromClause, RowMapping, and_, case, func, lit
 
 from db import sequences
 from db.conditions import NOW
-from db.holds import IN_SALES_HANDS, is_held
+from db.holds import IN_SALES_HANDS, is_held, pause_for_sales
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is
 from db.tables import (
@@ -277,6 +277,7 @@ def hand_over(
     subject: str,
     locale: str | None,
     caps: ContactCaps,
+    pausing: Collection[str] = (),
 ) -> str | None:
     """The point of no return: check everything once more under lock, then set `handing_over`; returns the refusal.
 
@@ -291,7 +292,11 @@ def hand_over(
     row = connection.execute(_CHECK, {"message": message_id, "now": now}).one()
     if row.owner != owner or row.status != "claimed":
         return "taken-over"
-    if row.on_hold:
+    # Sales has got the lead just now: a sequence that pauses puts its mail off, any other one skips it.
+    put_off = row.refusal == IN_SALES_HANDS and row.sequence in pausing
+    if put_off:
+        pause_for_sales(connection, [row.sequence], now)
+    if row.on_hold or put_off:
         connection.execute(
             update(messages).where(messages.c.id == message_id).values(status="queued", owner=None, lease_until=None)
         )
@@ -322,6 +327,7 @@ def _check_statement() -> Any:
     return select(
         messages.c.owner,
         messages.c.status,
+        messages.c.sequence,
         or_(messages.c.sequence.in_(_ON_HOLD), is_held(messages.c.enrollment_id)).label("on_hold"),
         refusal().label("refusal"),
         consent.label("consent_id"),

@@ -171,6 +171,7 @@ class _Worker:
                 subject=mail.subject,
                 locale=mail.locale,
                 caps=self.compiled.caps,
+                pausing=self.compiled.pausing,
             )
             hit("deliver.before_handing_over_commit")
         if refused is not None:

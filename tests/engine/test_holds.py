@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import timedelta
 
+from connectors.email.memory import MemoryOutbox
 from db import holds, sequences
 from tests.world import DOCUMENTS, START
 
@@ -252,3 +253,27 @@ def test_the_audit_is_content_with_holds(world):
     world.run("follow-up")
     world.days(5)
     assert world.run("audit").notes.get("audit") is None
+
+
+class SalesIsFaster(MemoryOutbox):
+    """Sales gets the lead after its message has been claimed."""
+
+    def meet(self, moment, mail):
+        if moment == "stage" and not self.world.rows("sales_tasks"):
+            self.world.happens("ada", "demo.requested")
+            for part in ("rescore", "restage"):
+                self.world.run(part)
+        return super().meet(moment, mail)
+
+
+def test_a_mail_in_a_workers_hand_is_put_off_too_when_sales_gets_the_lead_of_a_pausing_sequence(new_world):
+    outbox = SalesIsFaster()
+    documents = with_sequence(goal=None, in_sales_hands="pause", entry={"when": {"did": "page.viewed"}})
+    outbox.world = world = new_world(documents, email=outbox)
+    world.lead("ada")
+    world.happens("ada", "page.viewed")
+    world.run("follow-up")
+    assert [row["status"] for row in world.rows("messages")] == ["queued"]
+    world.now += timedelta(minutes=10)
+    world.run("follow-up")
+    assert (outbox.messages, enrollment(world)["reason"]) == ([], "in-sales-hands")
