@@ -65,7 +65,8 @@ whole_events = st.fixed_dictionaries(
         "who": st.sampled_from(NAMES),
         "type": st.sampled_from((*made.TYPES, *made.DERIVED)),
         "before": st.sampled_from(AGES) | st.sampled_from(AHEAD).map(lambda ahead: -ahead),
-        "cut": st.sampled_from(("", "", "day", "month")),
+        "cut": st.sampled_from(("", "", "day", "week", "month")),
+        "tick": st.booleans(),
         "properties": st.fixed_dictionaries(
             {},
             optional={
@@ -286,11 +287,12 @@ def periods(bundle: Bundle) -> set[timedelta]:
 
 
 def event_record(drawn: dict[str, Any], now: datetime, number: str) -> EventRecord:
-    """A drawn event; some fall on the first instant of a day or month."""
+    """A drawn event; some fall on the first instant of a day, week or month, or on the last before it."""
     at = now - drawn["before"]
     if drawn["cut"]:
         at = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        at = at.replace(day=1) if drawn["cut"] == "month" else at
+        at -= {"day": 0, "week": at.weekday(), "month": at.day - 1}[drawn["cut"]] * DAY
+        at -= TICK if drawn["tick"] else 0 * TICK
     names = {"email": Identity("email", f"{drawn['who']}@example.com"), "browser": Identity("anonymous", drawn["who"])}
     identities = tuple(names.values()) if drawn["by"] == "both" else (names[drawn["by"]],)
     return EventRecord("test", number, drawn["type"], at, identities, drawn["properties"], machine=drawn["machine"])
