@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, func, literal, select, update
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
-from db.entries import BATCH, awaited, awaited_statement, came, ended, leave_statements
+from db.entries import BATCH, awaited, awaited_statement, came, ended, leave_statements, look_on
 from db.holds import after_hold
 from db.shares import variant_of
 from db.subqueries import there_is, value_of
@@ -44,6 +44,7 @@ from nurture.definitions.sequences import (
     WaitStep,
     WaitUntil,
 )
+from nurture.failpoints import hit
 
 _STEP_COLUMNS = ["enrollment_id", "step_id", "kind", "version_id", "outcome", "detail", "executed_at"]
 _MESSAGE_COLUMNS = [
@@ -91,6 +92,8 @@ _LEAD_COLUMNS = (
     "name",
     "source_detail",
 )
+# Who has come to a step and has not begun it.
+_ON_ITS_WAY: dict[str, Any] = {"moved_at": NOW, "waiting_since": None, "waiting_for": "wake", "held_wake_at": None}
 
 
 class SequenceProgram:
@@ -119,6 +122,7 @@ class SequenceProgram:
         self.leave = leave_statements(version_id, sequence, self.scope, due, known)
         self.leave_changed = leave_statements(version_id, sequence, self.scope, changed, known)
         self._built: dict[str, list[Any]] = {}
+        self._passing: dict[str, Any] = {}
         self.awaited = [awaited_statement(version_id, node, self.scope) for node in self.nodes if awaited(node)]
 
     def advance(self, connection: Connection, occupied: Iterable[str], now: datetime) -> dict[str, int]:
@@ -135,13 +139,15 @@ class SequenceProgram:
     def _execute(self, connection: Connection, node: Node, now: datetime, counts: dict[str, int]) -> set[str]:
         if node.id not in self._built:
             self._built[node.id] = self._build(connection, node)
-        moved = connection.execute(self._pass_by(node), {"now": now}).rowcount
+            self._passing[node.id] = self._pass_by(node)
+        moved = connection.execute(self._passing[node.id], {"now": now}).rowcount
         moved += self._begin_wait(connection, node, now)
         for label, statement in self._built[node.id]:
             rows = max(connection.execute(statement, {"now": now}).rowcount, 0)
             if label:
                 _add(counts, label, rows)
             moved += rows
+            hit("advance.statement")
         if not moved:
             return set()
         return {target for target in [node.next, *(arm.target for arm in node.arms)] if target}
@@ -185,11 +191,7 @@ class SequenceProgram:
         )
 
     def _move(self, node: Node, target: str | None, *conditions: Any) -> Any:
-        values = (
-            {"step_id": target, "moved_at": NOW, "waiting_since": None, "waiting_for": "wake"}
-            if target
-            else ended("completed", "completed")
-        )
+        values = {"step_id": target, **_ON_ITS_WAY} if target else ended("completed", "completed")
         return update(enrollments).where(*self._standing(node), self._executed(node), *conditions).values(values)
 
     def _pass_by(self, node: Node) -> Any:
@@ -197,8 +199,7 @@ class SequenceProgram:
 
         No step runs twice, and nobody goes back.
         """
-        target = {"step_id": node.next, "moved_at": NOW, "waiting_since": None, "waiting_for": "wake"}
-        values = target if node.next else ended("completed", "completed")
+        values = {"step_id": node.next, **_ON_ITS_WAY} if node.next else ended("completed", "completed")
         return update(enrollments).where(*self._standing(node), self._executed(node)).values(values)
 
     # -- steps -------------------------------------------------------------------------------------------------------
@@ -282,6 +283,7 @@ class SequenceProgram:
         )
         outcome = case((came(test, self.scope), "event"), else_="timeout")
         return [
+            (None, look_on(self.version_id, node, self.scope)),
             (None, already),
             (None, self._record(connection, node, outcome, sa.null(), *ready)),
             ("waits_ended", self._move(node, node.next, *ready)),
@@ -406,20 +408,12 @@ def _add(counts: dict[str, int], key: str, rows: int) -> None:
 
 
 def occupied_places(connection: Connection, now: datetime) -> dict[int, set[str]]:
-    """Where somebody is due, or awaits an event since this run, by version and step, leaving out sequences on hold."""
+    """Where somebody is due, by version and step, leaving out sequences on hold."""
     on_hold = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
-    resumed = and_(
-        enrollments.c.waiting_for == "event", enrollments.c.resumed_at.is_not(None), enrollments.c.moved_at == NOW
-    )
     rows = connection.execute(
         select(enrollments.c.version_id, enrollments.c.step_id)
-        .where(
-            enrollments.c.status == "active",
-            or_(enrollments.c.wake_at <= NOW, resumed),
-            enrollments.c.sequence.not_in(on_hold),
-        )
-        .distinct(),
-        {"now": now},
+        .where(enrollments.c.status == "active", enrollments.c.wake_at <= now, enrollments.c.sequence.not_in(on_hold))
+        .distinct()
     )
     found: dict[int, set[str]] = {}
     for version, step in rows:

@@ -15,6 +15,7 @@ from db.tables import (
     enrollments,
     events,
     executed_steps,
+    identities,
     leads,
     messages,
     sales_task_leads,
@@ -173,6 +174,11 @@ def _sent_against_suppression(now: datetime) -> Select[Any]:
         events.c.occurred_at == suppressions.c.since,
         events.c.received_at >= messages.c.handed_over_at,
     )
+    # Until a merge nobody knew that it was one person with two addresses.
+    part = leads.alias()
+    before_a_merge = there_is(
+        part, part.c.merged_into_id == messages.c.lead_id, part.c.merged_at >= messages.c.handed_over_at
+    )
     return (
         select(messages.c.id)
         .join(leads, leads.c.id == messages.c.lead_id)
@@ -184,7 +190,21 @@ def _sent_against_suppression(now: datetime) -> Select[Any]:
                 suppressions.c.lifted_at.is_(None),
             ),
         )
-        .where(messages.c.handed_over_at > suppressions.c.since, messages.c.status == "accepted", not_(heard_later))
+        .where(
+            messages.c.handed_over_at > suppressions.c.since,
+            messages.c.status == "accepted",
+            not_(heard_later),
+            not_(before_a_merge),
+        )
+    )
+
+
+def _left_behind(now: datetime) -> Select[Any]:
+    survivor = leads.alias()
+    named = [there_is(table, table.c.lead_id == leads.c.id) for table in (identities, events, enrollments, messages)]
+    merged_further = there_is(survivor, survivor.c.id == leads.c.merged_into_id, survivor.c.merged_into_id.is_not(None))
+    return select(leads.c.id).where(
+        leads.c.merged_into_id.is_not(None), or_(leads.c.email.is_not(None), merged_further, *named)
     )
 
 
@@ -205,5 +225,6 @@ CHECKS: tuple[Check, ...] = (
     Check("sql-has-task", "every lead that qualified has been given to sales", _sql_without_task),
     Check("audience-hash", "what a platform was told can be taken back", _told_without_hash),
     Check("suppression", "nothing was handed over after a suppression", _sent_against_suppression),
+    Check("merged", "nothing is left with a lead that has become part of another", _left_behind),
     Check("unknown-age", "no message stays unknown for more than a week", _old_unknown),
 )

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from db import work
-from db.conditions import NOW, Scope, compile_condition, event_matches
+from db.conditions import NOW, Scope, compile_condition
+from db.contributions import paying
 from db.derived import DerivePlan
 from db.scores import ScorePlan
 from db.tables import (
@@ -33,6 +34,7 @@ from db.tables import (
     work_queue,
 )
 from db.types import UTCDateTime
+from db.verdicts import VerdictPlan
 from nurture.conditions import Condition
 from nurture.definitions.catalogue import ProfileField
 from nurture.definitions.scoring import EventRule
@@ -118,7 +120,13 @@ _CONTRIBUTIONS = (
 
 
 def score_as_of(
-    connection: Connection, lead_id: int, derived: DerivePlan, plan: ScorePlan, version: int, at: datetime
+    connection: Connection,
+    lead_id: int,
+    verdicts: VerdictPlan,
+    derived: DerivePlan,
+    plan: ScorePlan,
+    version: int,
+    at: datetime,
 ) -> tuple[Row | None, list[Row]]:
     """Score and contributions as of an instant, by the statements of production in a savepoint that is rolled back."""
     batch = f"explain:{lead_id}"
@@ -130,6 +138,8 @@ def score_as_of(
             .where(work_queue.c.queue == "score", work_queue.c.lead_id == lead_id)
             .values(batch=batch)
         )
+        verdicts.judge(connection, batch, at)
+        derived.forget_others(connection, lead_id)
         derived.derive(connection, batch, at)
         plan.rescore(connection, batch, at, version)
         return score(connection, lead_id), contributions(connection, lead_id)
@@ -148,7 +158,7 @@ def events_behind(
             events.c.type == rule.event,
             events.c.machine.is_(False),
             events.c.occurred_at <= NOW,
-            *event_matches(events, rule.where),
+            *paying(rule),
         )
         rows = connection.execute(query.order_by(events.c.occurred_at, events.c.tiebreak), {"now": now})
         found[rule.id] = [dict(row._mapping) for row in rows]

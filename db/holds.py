@@ -6,6 +6,7 @@ that pauses, those whom a person holds, and the held-out ones, who stand aside u
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -68,20 +69,23 @@ def _resume(*conditions: Any) -> tuple[Any, Any]:
         )
         .values(expires_at=plus_seconds(messages.c.expires_at, value_of(enrollments, pause, mine)))
     )
+    nothing = sa.cast(sa.null(), UTCDateTime())
+    left = plus_seconds(func.coalesce(enrollments.c.held_wake_at, enrollments.c.held_since), pause)
+    for_event = enrollments.c.held_for == "event"
     go_on = (
         update(enrollments)
         .where(which)
         .values(
             waiting_for=func.coalesce(enrollments.c.held_for, "wake"),
-            wake_at=case(
-                (enrollments.c.held_for == "message", sa.cast(sa.null(), UTCDateTime())),
-                else_=plus_seconds(func.coalesce(enrollments.c.held_wake_at, enrollments.c.held_since), pause),
-            ),
+            # What is awaited may have come during the hold: looked at now, and then on until the timeout.
+            wake_at=case((enrollments.c.held_for == "message", nothing), (for_event, NOW), else_=left),
+            held_wake_at=case((for_event, left), else_=nothing),
             waiting_since=plus_seconds(enrollments.c.waiting_since, pause),
+            held_for=None,
+            hold_until=None,
             reason=None,
             resumed_at=over,
             moved_at=NOW,
-            **NOT_HELD,
         )
     )
     return later, go_on
@@ -97,6 +101,16 @@ _LEAD: sa.BindParameter[int] = sa.bindparam("of_lead", type_=sa.BigInteger())
 _UNTIL: sa.BindParameter[datetime] = sa.bindparam("until", type_=UTCDateTime())
 _ONE = and_(enrollments.c.sequence == _SEQUENCE, enrollments.c.lead_id == _LEAD)
 _RESUME_ONE = _resume(_ONE)
+_PAUSE_FOR_SALES = (
+    update(enrollments)
+    .where(
+        CAN_BE_HELD,
+        enrollments.c.waiting_for == "message",
+        enrollments.c.sequence.in_(sa.bindparam("pausing", expanding=True)),
+        has_open_task(enrollments.c.lead_id),
+    )
+    .values(held(IN_SALES_HANDS))
+)
 _HOLD_ONE = update(enrollments).where(_ONE, CAN_BE_HELD).values(held(BY_PERSON, _UNTIL))
 
 
@@ -105,6 +119,13 @@ def release(connection: Connection, now: datetime) -> int:
     for statement in _RELEASE[:-1]:
         connection.execute(statement, {"now": now})
     return connection.execute(_RELEASE[-1], {"now": now}).rowcount
+
+
+def pause_for_sales(connection: Connection, sequences: Collection[str], now: datetime) -> int:
+    """Hold those of pausing sequences whose mail waits while sales has the lead: it is put off, not skipped."""
+    if not sequences:
+        return 0
+    return connection.execute(_PAUSE_FOR_SALES, {"pausing": list(sequences), "now": now}).rowcount
 
 
 def hold_lead(connection: Connection, sequence: str, lead_id: int, until: datetime | None, now: datetime) -> int:
@@ -166,6 +187,14 @@ def is_held(enrollment_id: Any) -> Any:
     return there_is(enrollments, enrollments.c.id == enrollment_id, enrollments.c.waiting_for == "hold")
 
 
+def waited_since() -> Any:
+    """The instant from which an awaited event counts: a hold puts off the clock, not what happened meanwhile."""
+    pause = epoch_seconds(enrollments.c.resumed_at) - epoch_seconds(enrollments.c.held_since)
+    during = and_(enrollments.c.held_since.is_not(None), enrollments.c.waiting_since <= enrollments.c.resumed_at)
+    since = case((during, plus_seconds(enrollments.c.waiting_since, -pause)), else_=enrollments.c.waiting_since)
+    return sa.type_coerce(since, UTCDateTime())
+
+
 def after_hold(base: Any) -> Any:
     """The instant from which the next step counts when a message settled during a hold: the end of the hold."""
     return later_of(base, func.coalesce(enrollments.c.resumed_at, base))
@@ -182,6 +211,8 @@ __all__ = [
     "held",
     "hold_lead",
     "is_held",
+    "pause_for_sales",
     "release",
     "resume_lead",
+    "waited_since",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 
 from db import work
 from db.tables import enrollments, messages, sequence_states
@@ -41,14 +41,25 @@ def share(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
 
 
+def take_alone(connection: Connection) -> None:
+    """Let nobody hand over a message until this transaction ends; whoever does so now has finished first."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
 def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime) -> None:
     pause = max((now - since).total_seconds(), 0.0)
     seconds = literal(pause)
     mine = enrollments.c.sequence == sequence, enrollments.c.status == "active"
     standing = *mine, enrollments.c.waiting_for != "hold"
+    left, event = plus_seconds(enrollments.c.wake_at, seconds), enrollments.c.waiting_for == "event"
     moved = {
-        "wake_at": plus_seconds(enrollments.c.wake_at, seconds),
+        # What is awaited may have come during the hold: looked at now, and then on until the timeout.
+        "wake_at": case((event, literal(now, enrollments.c.wake_at.type)), else_=left),
+        "held_wake_at": case((event, left), else_=None),
         "waiting_since": plus_seconds(enrollments.c.waiting_since, seconds),
+        "held_since": since,
+        "resumed_at": now,
     }
     connection.execute(update(enrollments).where(*standing).values(moved))
     # Who is held alone besides: the time before that hold; its own end accounts for the rest.
@@ -59,6 +70,11 @@ def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime
         "waiting_since": plus_seconds(enrollments.c.waiting_since, before),
     }
     connection.execute(update(enrollments).where(*alone).values(earlier))
+    # Whose own hold ended meanwhile has waited for this one.
+    ended = enrollments.c.hold_until > since, enrollments.c.hold_until < now
+    connection.execute(
+        update(enrollments).where(*mine, enrollments.c.waiting_for == "hold", *ended).values(hold_until=now)
+    )
     queued = messages.c.sequence == sequence, messages.c.status == "queued", messages.c.settled_at.is_(None)
     later = {"expires_at": plus_seconds(messages.c.expires_at, seconds)}
     connection.execute(update(messages).where(*queued).values(later))
@@ -69,8 +85,7 @@ def set_state(connection: Connection, sequence: str, state: str, reason: str | N
 
     The clocks stop during a hold: what is left of each wait is left after it, too.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    take_alone(connection)
     since = connection.execute(
         select(sequence_states.c.since).where(sequence_states.c.sequence == sequence, sequence_states.c.state == "hold")
     ).scalar()

@@ -216,12 +216,14 @@ def closed_days_of(window: Window, country: str | None, local: ZoneInfo, now: da
     return closed_days(code, years, window.closed)
 
 
-def business_due(now: datetime, minutes: int, window: Window, local: ZoneInfo) -> datetime:
-    """The instant by which so many minutes of business hours have passed."""
+def business_due(
+    now: datetime, minutes: int, window: Window, local: ZoneInfo, closed_days: Iterable[str] = ()
+) -> datetime:
+    """The instant by which so many minutes of business hours have passed; `closed_days` are local ISO dates."""
     left = timedelta(minutes=minutes)
     moment = now
     for _ in range(400):
-        moment = next_open(window, local, moment)
+        moment = next_open(window, local, moment, closed_days)
         end = at_local(moment.astimezone(local).replace(tzinfo=None), window.to, local)
         if moment + left <= end:
             return moment + left

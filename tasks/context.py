@@ -19,9 +19,11 @@ from db.derived import DerivePlan
 from db.engine import Connection, Database
 from db.entries import EntryPlan
 from db.holds import ColleaguePause
-from db.sales_tasks import TaskPlan
+from db.sales_answers import AnswerPlan
+from db.sales_openings import TaskPlan
 from db.scores import ScorePlan
 from db.stages import StagePlan
+from db.verdicts import VerdictPlan
 from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.patterns import expand_patterns
 from nurture.definitions.sequences import Sequence
@@ -37,13 +39,16 @@ class Compiled:
     def __init__(self, live: Live, settings: Settings) -> None:
         self.live = live
         self.bundle: Bundle = bundle_from_documents(live.documents, live.profile)
+        self.verdicts = VerdictPlan(self.bundle.catalogue.machines)
         self.derived = DerivePlan(self.bundle)
         self.scores = ScorePlan(self.bundle)
         self.stages = StagePlan(self.bundle)
         self.tasks = TaskPlan(self.bundle)
+        self.answers = AnswerPlan(self.bundle)
         self.caps = ContactCaps(self.bundle.lifecycle.contact.caps)
         pause = self.bundle.rules.colleague_pause
         self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
+        self.pausing = [name for name, each in self.bundle.sequences.items() if each.in_sales_hands == "pause"]
         self.entries = {
             name: EntryPlan(name, sequence, self.bundle) for name, sequence in self.bundle.sequences.items()
         }

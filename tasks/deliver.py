@@ -14,7 +14,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from connectors.email.base import EmailSession, OutgoingMail, Receipt, Verdict
-from db import messages, sequences
+from db import holds, messages, sequences
 from db.engine import Connection
 from db.entries import stop_all
 from db.windows import closed_places
@@ -37,6 +37,7 @@ def deliver(run: Run) -> dict[str, int]:
     with context.database.write() as connection:
         counts.update(messages.recover(connection, now))
         _stop_asked(connection, run)
+        holds.pause_for_sales(connection, compiled.pausing, now)
         counts["messages_skipped"] += messages.skip_refused(connection, now)
         counts["messages_held"] += _hold_for_windows(connection, compiled, run)
         capped = compiled.caps.plan(connection, now)

@@ -93,7 +93,13 @@ def _score(
             return explain.score(connection, lead_id), explain.contributions(connection, lead_id)
     with database.write() as connection:
         return explain.score_as_of(
-            connection, lead_id, compiled.derived, compiled.scores, compiled.version("scoring"), at
+            connection,
+            lead_id,
+            compiled.verdicts,
+            compiled.derived,
+            compiled.scores,
+            compiled.version("scoring"),
+            at,
         )
 
 

@@ -19,6 +19,7 @@ from db.engine import Database
 from nurture.records import Consent, EventRecord, Identity, LeadRecord
 from tasks.context import Context
 from tasks.day import Outcome, run_flow
+from tasks.merge import MergeReport, merge_leads
 from tasks.publish import publish
 from tasks.settings import Settings
 
@@ -163,7 +164,7 @@ class World:
         self.store([LeadRecord((identity,), {"email": f"{name}@example.com"}, {}, (consent,))])
 
     def happens(
-        self, name: str, kind: str, at: datetime | None = None, *, silent: bool = False, **properties: Any
+        self, name: str, kind: str, at: datetime | None = None, /, *, silent: bool = False, **properties: Any
     ) -> None:
         """Store an event of a lead; `at` defaults to now. `event_id` and `machine` are not properties."""
         self._events += 1
@@ -193,6 +194,10 @@ class World:
                 catalogue=self.context.compiled().bundle.catalogue,
                 secret=SECRET.encode(),
             )
+
+    def merge(self, stays: str, goes: str, **options: Any) -> MergeReport:
+        """Make one lead of two, by their names."""
+        return merge_leads(self.context, f"{stays}@example.com", f"{goes}@example.com", self.now, **options)
 
     def run(self, flow: str = "daily-sync") -> Outcome:
         """Run a flow at the present virtual instant."""

@@ -1,38 +1,102 @@
-"""Frequency caps: periods that have a length, topics that exist, and none that another makes idle."""
+"""Caps: a rule's cap and its group's fit into each other, and each of them can take something away."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from nurture.definitions.lifecycle import FrequencyCap
-from nurture.lint.findings import Definitions, Finding, unknown
+from nurture.definitions.scoring import EventRule, Group, Period, ProfileRule, Scoring
+from nurture.lint.findings import Finding
 from nurture.strict_yaml import Path
 
+DOCUMENT = "scoring"
+# In which periods each period lies whole: a week may lie in two months.
+WITHIN: dict[Period, tuple[Period, ...]] = {
+    "day": ("day", "week", "month", "ever"),
+    "week": ("week", "ever"),
+    "month": ("month", "ever"),
+    "ever": ("ever",),
+}
 
-def lint_caps(caps: Sequence[FrequencyCap], document: str, path: Path, definitions: Definitions) -> Iterator[Finding]:
-    """Every cap by itself and beside the others."""
-    for index, cap in enumerate(caps):
-        place: Path = (*path, index)
-        for number, topic in enumerate(cap.topics):
-            where = "events.yaml, `topics`"
-            yield from unknown(document, (*place, "topics", number), "topic", topic, definitions.names.topics, where)
-        if cap.per.seconds == 0:
-            message, remedy = "a period of no time caps nothing", "write a duration like `7 days`"
-            yield Finding(document, (*place, "per"), "zero-duration", message, remedy)
+
+def lint_caps(scoring: Scoring) -> Iterator[Finding]:
+    """What is wrong with the caps of rules and groups, and with groups that hold fit rules."""
+    for index, rule in enumerate(scoring.rules):
+        if rule.cap is not None and rule.points < 0:
+            yield _without_effect(
+                ("rules", index, "cap"), "this rule takes points away, and a cap limits what is given"
+            )
+    for name, group in scoring.groups.items():
+        yield from _periods(name, group, scoring)
+        yield from _fit_rules(name, group, scoring)
+        yield from _dimensions(name, group, scoring)
+        members: list[EventRule | ProfileRule] = [*scoring.rules, *scoring.fit]
+        points = [rule.points for rule in members if rule.group == name]
+        if group.cap is not None and points and max(points) < 0:
+            why = "the rules of this group take points away, and a cap limits what is given"
+            yield _without_effect(("groups", name, "cap"), why)
+
+
+def _without_effect(path: Path, message: str) -> Finding:
+    return Finding(DOCUMENT, path, "cap-without-effect", message, "delete it", "warning", key=True)
+
+
+def _periods(name: str, group: Group, scoring: Scoring) -> Iterator[Finding]:
+    """What a rule may give in a month cannot be shared out among the weeks of its group."""
+    for index, rule in enumerate(scoring.rules):
+        if rule.group != name or rule.cap is None or group.cap is None or group.cap.per in WITHIN[rule.cap.per]:
             continue
-        stricter = next((other for number, other in enumerate(caps) if _hides(other, number, cap, index)), None)
-        if stricter is not None:
-            message = f"this never holds anything: {stricter.most} per {stricter.per.text} is stricter"
-            yield Finding(document, (*place, "most"), "idle-cap", message, "delete it, or mend one of them", "warning")
+        fitting = " or ".join(f"`{period}`" for period, whole in WITHIN.items() if group.cap.per in whole)
+        yield Finding(
+            DOCUMENT,
+            ("rules", index, "cap"),
+            "cap-outside-group",
+            f"a cap per `{rule.cap.per}` does not fit into the cap of its group `{name}`, "
+            f"which is per `{group.cap.per}`",
+            f"cap the rule per {fitting}, or the group per `{WITHIN[rule.cap.per][0]}` or `ever`",
+            key=True,
+        )
 
 
-def _hides(other: FrequencyCap, number: int, cap: FrequencyCap, index: int) -> bool:
-    """Whether another cap holds everything that this one would; of two equal ones the earlier counts."""
-    if number == index or other.per.seconds == 0:
-        return False
-    if other.topics and not (cap.topics and set(cap.topics) <= set(other.topics)):
-        return False
-    # The most that fits between its limits: so many of its periods, each full.
-    fits = -(-cap.per.seconds // other.per.seconds) * other.most
-    same = (other.most, other.per.seconds, sorted(other.topics)) == (cap.most, cap.per.seconds, sorted(cap.topics))
-    return number < index if same else fits <= cap.most
+def _fit_rules(name: str, group: Group, scoring: Scoring) -> Iterator[Finding]:
+    """Points for a profile have no date: they belong in no week, and they do not fade."""
+    mine = [index for index, rule in enumerate(scoring.fit) if rule.group == name]
+    for index in mine:
+        if group.decay is not None:
+            yield Finding(
+                DOCUMENT,
+                ("fit", index, "group"),
+                "profile-points-do-not-fade",
+                f"points for a profile do not fade, and the group `{name}` has a decay",
+                "give the decay to the rules for events, or take this rule out of the group",
+            )
+    if mine and group.cap is not None and group.cap.per != "ever":
+        yield Finding(
+            DOCUMENT,
+            ("groups", name, "cap"),
+            "profile-points-have-no-date",
+            f"points for a profile belong to no {group.cap.per}, and the group `{name}` holds a fit rule",
+            "write `per: ever`, or take the fit rules out of the group",
+            key=True,
+        )
+
+
+def _dimensions(name: str, group: Group, scoring: Scoring) -> Iterator[Finding]:
+    """Interest and fit are kept apart, so a cap cannot take from both."""
+    members: list[tuple[Path, str]] = [
+        *(
+            (("rules", index, "group"), rule.dimension)
+            for index, rule in enumerate(scoring.rules)
+            if rule.group == name
+        ),
+        *((("fit", index, "group"), rule.dimension) for index, rule in enumerate(scoring.fit) if rule.group == name),
+    ]
+    for path, dimension in members:
+        if group.cap is not None and dimension != members[0][1]:
+            yield Finding(
+                DOCUMENT,
+                path,
+                "mixed-dimensions",
+                f"this rule is about {dimension}, and others in the group `{name}` about {members[0][1]}; "
+                "a cap is about one of the two",
+                f"write `dimension: {members[0][1]}`, or make a group of its own",
+            )

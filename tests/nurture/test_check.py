@@ -23,8 +23,10 @@ WARNINGS = {
     "idle-cap",
     "left-empty",
     "missing-exit",
+    "no-control",
     "no-points",
     "no-wait-between-emails",
+    "takes-people",
     "unused-group",
 }
 
@@ -152,8 +154,15 @@ MISTAKES = [
     (SEQUENCE, "name: rest", "name: keen", "keen\n        else", "duplicate-id", "`keen`", ""),
     (SEQUENCE, "{id: pause, wait: 3 days}", "{id: again, email: hello}",
      "hello}\n  - {id: show", "no-wait-between-emails", "`again`", "`wait`"),
-    (SEQUENCE, "email.bounced, email.complained", "email.bounced",
-     "<exits", "missing-exit", "`email.complained`", "exit"),
+    (SEQUENCE, "did: [email.replied, email.bounced, email.complained]}",
+     "did: email.replied}\nstay_after: [complained]",
+     "stay_after", "missing-exit", "`email.complained`", "exit"),
+    (SEQUENCE, "email: hello}", "email: hello, variants: [{name: b, email: helo, share: 5}]}",
+     "helo", "unknown-email", "`helo`", "`hello`"),
+    (SEQUENCE, "email: hello}", "email: hello, variants: [{name: control, email: hello, share: 5}]}",
+     "control", "duplicate-id", "`control`", "own"),
+    (SEQUENCE, "email: hello}", "email: hello, variants: [{name: b, email: hello, share: 100}]}",
+     "variants", "no-control", "nobody gets `hello`", "share"),
     (SEQUENCE, "    all:\n      - did: webinar.registered\n      - stage: {below: sql}", "    always: true",
      "<when", "always-true-entry", "everyone", ""),
     (SEQUENCE, "sequence: welcome", "sequence: wellcome", "wellcome", "name-differs", "welcome.yaml", "same"),
@@ -166,6 +175,14 @@ MISTAKES = [
     # The catalogue.
     (EVENTS, "  email.clicked:", "  Clicked:", None, "bad-name", "`Clicked`", "noun.verb"),
     (EVENTS, "  industry:", "  company:", None, "built-in-field", "`company`", "delete"),
+    (EVENTS, "topics:", "machines: {too_fast: 2 parsecs}\ntopics:", "2 parsecs", "wrong-value", "`2 parsecs`", ""),
+    (EVENTS, "topics:", "machines: {too_fast: 0 s}\ntopics:", "0 s", "zero-duration", "no time", "false"),
+    (EVENTS, "topics:", "machines: {too_fast: 2 hours}\ntopics:", "2 hours", "takes-people", "people", "seconds"),
+    (EVENTS, "topics:", "machines: {every_link: {links: 1}}\ntopics:", "1}", "wrong-value", "at least 2", ""),
+    (EVENTS, "topics:", "machines: {every_link: {whithin: 9 s}}\ntopics:",
+     "whithin", "unknown-option", "`whithin`", "`within`"),
+    (EVENTS, "topics:", "machines: {user_agents: [Chrome]}\ntopics:", "Chrome", "agent-of-people", "`Chrome`", ""),
+    (SEQUENCE, "wait: 3 days", "wait: 10 s", "10 s", "wrong-value", "`10 s`", "`3 days`"),
     (EVENTS, "where: {url: {contains: /pricing}}", "at_least: 3", "<{from", "wrong-value", "`visit_gap`", ""),
 ]  # fmt: skip
 
