@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, FromClause, func, literal, select
 
-from db.batches import instant_cell, listed
+from db.batches import instant_cell, listed, looked_up
 from db.tables import leads
 from db.types import UTCDateTime, later_of, plus_seconds
 from db.windows import Place, lives_at
@@ -62,7 +62,7 @@ def later(
     ]
     if not changes:
         return plain
-    rows = listed(connection, _NAME, changes, *_COLUMNS)
+    rows = looked_up(listed(connection, _NAME, changes, *_COLUMNS))
     changed = (
         select(later_of(rows.c.not_before, plus_seconds(base, rows.c.seconds)))
         .select_from(leads.join(rows, lives_at(rows)))

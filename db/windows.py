@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select
 
-from db.batches import instant_cell, listed
+from db.batches import instant_cell, listed, looked_up
 from db.tables import leads
 from db.types import UTCDateTime
 from nurture.definitions.sequences import Window
@@ -52,7 +52,7 @@ def opening(connection: Connection, opens: Mapping[Place, datetime], of: FromCla
         sa.Column("country", sa.String),
         sa.Column("opens", UTCDateTime()),
     )
-    table = listed(connection, "openings", rows, *columns)
+    table = looked_up(listed(connection, "openings", rows, *columns))
     return (
         select(table.c.opens)
         .select_from(leads.join(table, lives_at(table)))
