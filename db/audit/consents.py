@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select, union
+from sqlalchemy import Connection, Select, and_, case, func, not_, or_, select, union
 
 from db import work
 from db.audit.check import Check, Done, Scene
+from db.subqueries import there_is
 from db.tables import consent_states, consents
 
 _STRICTNESS = {"granted": 0, "pending": 1, "withdrawn": 2}
@@ -37,13 +38,27 @@ def _latest() -> Any:
 
 
 def _differs(connection: Connection, scene: Scene) -> Select[Any]:
-    latest = _latest()
-    state = consent_states
-    mine = and_(state.c.lead_id == latest.c.lead_id, state.c.topic == latest.c.topic)
-    other = or_(state.c.status.is_(None), *(state.c[name] != latest.c[name] for name in ("status", "basis", "since")))
-    wrong = select(latest.c.lead_id).select_from(latest.outerjoin(state, mine)).where(other)
-    invented = select(state.c.lead_id).select_from(state.outerjoin(latest, mine)).where(latest.c.status.is_(None))
-    return select(union(wrong, invented).subquery().c[0])
+    """A state that is not what its own word says, that has a better word, or that is not there at all."""
+    state, better = consent_states, consents.alias()
+    same = and_(consents.c.lead_id == state.c.lead_id, consents.c.topic == state.c.topic)
+    other = or_(
+        not_(same),
+        consents.c.status != state.c.status,
+        consents.c.basis != state.c.basis,
+        consents.c.occurred_at != state.c.since,
+    )
+    wrong = select(state.c.lead_id).join(consents, consents.c.id == state.c.consent_id).where(other)
+    stricter = case(_STRICTNESS, value=better.c.status) > case(_STRICTNESS, value=state.c.status)
+    old = select(state.c.lead_id).where(
+        there_is(
+            better,
+            better.c.lead_id == state.c.lead_id,
+            better.c.topic == state.c.topic,
+            or_(better.c.occurred_at > state.c.since, and_(better.c.occurred_at == state.c.since, stricter)),
+        )
+    )
+    missing = select(consents.c.lead_id).where(not_(there_is(state, same)))
+    return select(union(wrong, old, missing).subquery().c[0])
 
 
 def _rebuild(connection: Connection, scene: Scene) -> Done:

@@ -146,7 +146,7 @@ def lives(world: World, acts: list[Any], tag: str) -> None:
 
 
 @given(acts=ACTS, hours=st.lists(st.integers(0, 120), min_size=1, max_size=2))
-@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_an_explanation_adds_up_and_leaves_nothing_without_a_reason(worlds, acts, hours):
     world = worlds()
     tag = str(len(world.rows("leads")))
