@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from db import tables
 from nurture.keys import event_tiebreak
-from nurture.records import EventRecord, Identity
+from nurture.records import EventRecord, Identity, LeadRecord
 from tasks.context import Context, Run
 from tasks.publish import publish
 from tasks.rescore import rescore
@@ -29,6 +30,32 @@ ACCOUNTS = ("acme", "acme", "beta", None)
 _LIFECYCLES = 12
 
 
+# What a history writes, children before parents.
+_WRITTEN = (
+    "sales_task_leads",
+    "sales_tasks",
+    "stage_transitions",
+    "score_contributions",
+    "scores",
+    "work_queue",
+    "events",
+    "identities",
+    "leads",
+    "installation",
+)
+
+
+def _lead(name: str, account: str | None) -> LeadRecord:
+    given = {"email": f"{name}@example.com", **({"company": account} if account else {})}
+    return LeadRecord((Identity("email", f"{name}@example.com"),), given, {}, ())
+
+
+def _record(event: Event) -> EventRecord:
+    who = (Identity("email", f"{event.lead}@example.com"),)
+    properties = {"reason": event.reason} if event.reason else {}
+    return EventRecord("test", event.key, event.type, event.at, who, properties, {}, event.machine)
+
+
 class Stage:
     """One database for many histories: emptied before each, with one context for each set of definitions."""
 
@@ -39,27 +66,20 @@ class Stage:
     def begin(self, rules: Rules, accounts: dict[str, str | None]) -> None:
         """Empty the database and publish these rules."""
         world = self.world
-        kept = ("definition_versions", "publications", "publication_items", "accounts")
         with world.database.write() as connection:
-            for table in reversed(tables.metadata.sorted_tables):
-                if table.name not in kept:
-                    connection.execute(table.delete())
+            for name in _WRITTEN:
+                connection.execute(tables.metadata.tables[name].delete())
         world.now = START
         context = self.contexts.setdefault(rules, replace(world.context, _compiled=None))
         publish(context, world.now, documents=documents(rules))
         world.context = context
-        for name, account in accounts.items():
-            world.lead(name, **({"company": account} if account else {}))
+        world.store([_lead(name, account) for name, account in accounts.items()])
         self.run()
 
-    def arrive(self, event: Event) -> None:
-        """Receive an event."""
-        properties = {"reason": event.reason} if event.reason else {}
-        address = f"{event.lead}@example.com"
-        record = EventRecord(
-            "test", event.key, event.type, event.at, (Identity("email", address),), properties, {}, event.machine
-        )
-        self.world.store([record], silent=event.silent)
+    def arrive(self, events: list[Event]) -> None:
+        """Receive events; history in batches of its own."""
+        for silent, batch in groupby(events, lambda each: each.silent):
+            self.world.store([_record(event) for event in batch], silent=silent)
 
     def run(self) -> None:
         """Rescore and restage at the present instant."""
@@ -173,8 +193,7 @@ def lived(stage: Stage, history: Any, order: Any = lambda events: events, check:
     reference.run(START, [])
     for minutes, arrivals in runs:
         stage.world.now = START + timedelta(minutes=minutes)
-        for event in order(arrivals):
-            stage.arrive(event)
+        stage.arrive(order(arrivals))
         stage.run()
         reference.run(stage.world.now, arrivals)
         if check:
