@@ -22,7 +22,8 @@ from tasks.rescore import rescore
 from tasks.restage import restage
 from tests.properties.examples import examples
 from tests.properties.lifecycles import ANSWERS, REASONS, TYPES, documents, lifecycle
-from tests.reference.stages import Event, Reference, Rules
+from tests.reference.sales_tasks import Reference
+from tests.reference.stages import Event, Rules
 from tests.world import START, World
 
 LEADS = ("ada", "bo", "cy")
@@ -94,19 +95,25 @@ class Stage:
         types = {row["id"]: row["type"] for row in world.rows("events")}
         facts = {row["id"] for row in world.rows("events", source="ripen:sales")}
         moves = [
-            (names[row["lead_id"]], row["from_stage"], row["to_stage"], row["effective_at"], row["effective_tiebreak"])
-            + (row["recorded_at"], row["cause"], row["rule"])
-            + ("told" if row["event_id"] in facts else keys.get(row["event_id"]), row["reason"], row["cool_until"])
-            + (row["silent"],)
+            (
+                names[row["lead_id"]],
+                *(row[name] for name in ("from_stage", "to_stage", "effective_at", "effective_tiebreak")),
+                *(row[name] for name in ("recorded_at", "cause", "rule", "reason", "cool_until", "silent")),
+                "told" if row["event_id"] in facts else keys.get(row["event_id"]),
+            )
             for row in world.rows("stage_transitions")
         ]
         people: dict[int, dict[str, Any]] = {}
         for row in world.rows("sales_task_leads"):
             people.setdefault(row["task_id"], {})[names[row["lead_id"]]] = row["added_at"]
         tasks = [
-            (names[row["lead_id"]], row["status"], types.get(row["event_id"]), row["qualified_at"], row["opened_at"])
-            + (row["accepted_at"], row["closed_at"], row["title"].endswith("(came late)"))
-            + (tuple(sorted(people[row["id"]].items())),)
+            (
+                names[row["lead_id"]],
+                *(row[name] for name in ("status", "qualified_at", "opened_at", "accepted_at", "closed_at")),
+                types.get(row["event_id"]),
+                row["title"].endswith("(came late)"),
+                tuple(sorted(people[row["id"]].items())),
+            )
             for row in world.rows("sales_tasks")
         ]
         return {
@@ -118,14 +125,20 @@ class Stage:
 
 def expected(reference: Reference) -> dict[str, Any]:
     moves = [
-        (lead, move.start, move.to, *move.position, move.recorded, move.cause, move.rule)
-        + ("told" if (move.event or "").startswith("told ") else move.event, move.reason, move.cool_until, move.silent)
+        (
+            lead,
+            *(move.start, move.to, *move.position, move.recorded, move.cause, move.rule),
+            *(move.reason, move.cool_until, move.silent),
+            "told" if (move.event or "").startswith("told ") else move.event,
+        )
         for lead, moves in reference.moves.items()
         for move in moves
     ]
     tasks = [
-        (task.lead, task.status, task.cause, task.qualified, task.opened, task.accepted, task.closed, task.late)
-        + (tuple(sorted(task.people.items())),)
+        (
+            *(task.lead, task.status, task.qualified, task.opened, task.accepted, task.closed, task.cause, task.late),
+            tuple(sorted(task.people.items())),
+        )
         for task in reference.tasks
     ]
     stages = {lead: reference.stage(lead) for lead in reference.accounts}
