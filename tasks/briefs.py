@@ -66,6 +66,7 @@ def _facts(
             "due_at": task["due_at"],
             "owner": task["owner"],
             "opened_at": task["opened_at"],
+            "escalated_at": task["escalated_at"],
         },
         "score": _score(connection, bundle, lead_id),
         "stage": {

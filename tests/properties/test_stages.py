@@ -214,7 +214,7 @@ def lived(stage: Stage, history: Any, order: Any = lambda events: events, check:
     return stage.seen()
 
 
-@settings(max_examples=examples(60), **_SETTINGS)
+@settings(max_examples=examples(30), **_SETTINGS)
 @given(history=histories())
 def test_stages_and_tasks_are_those_of_the_reference_after_every_run(stage, history):
     lived(stage, history)
@@ -223,7 +223,7 @@ def test_stages_and_tasks_are_those_of_the_reference_after_every_run(stage, hist
     assert stage.seen() == before
 
 
-@settings(max_examples=examples(15), **_SETTINGS)
+@settings(max_examples=examples(8), **_SETTINGS)
 @given(history=histories(), random=st.randoms(use_true_random=False))
 def test_between_two_runs_neither_order_nor_repetition_of_what_arrives_matters(stage, history, random):
     def shuffled(events):
