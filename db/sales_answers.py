@@ -68,17 +68,20 @@ class AnswerPlan:
             connection.execute(insert.on_conflict_do_nothing(), values)
         return told
 
-    def settle(self, connection: Connection, batch: str, now: datetime) -> int:
-        """Settle open tasks by what sales has said of leads of a staged batch; those in a closed one are looked at."""
+    def settle(self, connection: Connection, batch: str, now: datetime) -> tuple[int, int]:
+        """Settle open tasks by what sales has said of leads of a staged batch: how many were accepted, and closed.
+
+        Everybody in a closed one is looked at again: who qualified after the answer has nobody in sales any more.
+        """
         values = {"now": now, "batch": batch}
-        changed = connection.execute(self.accept, values).rowcount
+        accepted = connection.execute(self.accept, values).rowcount
         closed = list(connection.execute(self.close, values).scalars())
         closed += connection.execute(self.close_customers, values).scalars()
         if closed:
             tasks = ids(connection, "asked", closed)
             people = select(sales_task_leads.c.lead_id).where(sales_task_leads.c.task_id.in_(select(tasks.c.id)))
             work.mark(connection, "stage", people, now)
-        return changed + len(closed)
+        return accepted, len(closed)
 
 
 def _said_of(task: Any, *kinds: str) -> list[Any]:
@@ -90,7 +93,7 @@ def _said_of(task: Any, *kinds: str) -> list[Any]:
         moved.c.to_stage == "sql",
         or_(
             moved.c.effective_at > events.c.occurred_at,
-            and_(moved.c.effective_at == events.c.occurred_at, moved.c.effective_tiebreak > events.c.tiebreak),
+            and_(moved.c.effective_at == events.c.occurred_at, moved.c.effective_tiebreak >= events.c.tiebreak),
         ),
     )
     return [

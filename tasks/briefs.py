@@ -66,6 +66,7 @@ def _facts(
             "due_at": task["due_at"],
             "owner": task["owner"],
             "opened_at": task["opened_at"],
+            "escalated_at": task["escalated_at"],
         },
         "score": _score(connection, bundle, lead_id),
         "stage": {
@@ -103,7 +104,8 @@ def _why(
         return event_label(bundle, task["reason"] or "")
     event = next((each for each in timeline if each["id"] == move["event_id"]), None)
     detail = event_detail(event) if event else ""
-    return cause_in_words(bundle, move) + (f": {detail}" if detail else "") + f", {move['effective_at']:%Y-%m-%d}"
+    happened = move["event_at"] or move["effective_at"]
+    return cause_in_words(bundle, move) + (f": {detail}" if detail else "") + f", {happened:%Y-%m-%d}"
 
 
 def _lead(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import uuid4
 
 from db import stages, work
 from db.batches import one_restage_at_a_time
+from db.engine import Connection
 from db.sales_subjects import follow_people
 from nurture.failpoints import hit
-from tasks.context import Run
+from tasks.context import Compiled, Run
 from tasks.desk import task_due
 
 
@@ -27,14 +29,7 @@ def restage(run: Run) -> dict[str, int]:
             one_restage_at_a_time(connection)
             claimed = work.claim(connection, "stage", batch, context.batch_size)
             if claimed:
-                follow_people(connection, batch, now, compiled.tasks.per_account)
-                counts["sales_answers"] += compiled.answers.settle(connection, batch, now)
-                counts["transitions"] += compiled.stages.restage(connection, batch, now)
-                hit("restage.moved")
-                for key, value in compiled.tasks.open(connection, batch, now, due).items():
-                    counts[key] += value
-                # What sales said of somebody before we gave it the task.
-                counts["sales_answers"] += compiled.answers.settle(connection, batch, now)
+                _look_at(connection, compiled, batch, run, due, counts)
                 work.hand_on(connection, "stage", batch, "entry")
                 work.finish(connection, "stage", batch)
             hit("restage.before_commit")
@@ -42,3 +37,19 @@ def restage(run: Run) -> dict[str, int]:
         # A task that was closed has the others in it looked at, in a batch of their own.
         if not claimed:
             return counts
+
+
+def _look_at(
+    connection: Connection, compiled: Compiled, batch: str, run: Run, due: datetime, counts: dict[str, int]
+) -> None:
+    follow_people(connection, batch, run.now, compiled.tasks.per_account)
+    counts["sales_answers"] += sum(compiled.answers.settle(connection, batch, run.now))
+    counts["transitions"] += compiled.stages.restage(connection, batch, run.now)
+    hit("restage.moved")
+    closed = 1
+    while closed:
+        for key, value in compiled.tasks.open(connection, batch, run.now, due).items():
+            counts[key] += value
+        # What sales said of somebody before we gave it the task; who asked again after that is given to it again.
+        accepted, closed = compiled.answers.settle(connection, batch, run.now)
+        counts["sales_answers"] += accepted + closed

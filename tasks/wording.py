@@ -9,6 +9,8 @@ from nurture.definitions.bundle import Bundle
 
 # What is worth showing of an event, the first that is there.
 _DETAILS = ("title", "url", "page", "topic", "question", "subject", "reason", "campaign", "note")
+# Reasons of ours, as people read them.
+_SAID = {"late event": "came late"}
 _STAGES = {"lead": "lead", "mql": "MQL", "sql": "SQL", "customer": "customer"}
 
 
@@ -61,4 +63,4 @@ def cause_in_words(bundle: Bundle, move: Mapping[str, Any]) -> str:
             said = f"given back by sales ({event_label(bundle, move['event_type'] or move['rule'])})"
         case _:
             said = "moved by hand"
-    return f"{said}, {move['reason']}" if move["reason"] else said
+    return f"{said}, {_SAID.get(move['reason'], move['reason'])}" if move["reason"] else said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nurture.closed_days import has_holidays
 from nurture.conditions import STAGE_RANK
 from nurture.definitions.lifecycle import Conversion, Lifecycle
 from nurture.lint.conditions import lint_condition, lint_where, truth
@@ -125,6 +126,14 @@ def _sales(lifecycle: Lifecycle, definitions: Definitions) -> Iterator[Finding]:
                 f"`{option}` is empty, so no task can be due",
                 "name at least one",
             )
+    if sales.holidays is not None and not has_holidays(sales.holidays):
+        yield Finding(
+            DOCUMENT,
+            ("sales", "holidays"),
+            "unknown-country",
+            f"no holidays are known for `{sales.holidays}`",
+            "write a code like `DK`, or `DE-BY` for a part of a country",
+        )
     if sales.due.seconds == 0:
         yield Finding(
             DOCUMENT,

@@ -64,7 +64,7 @@ MESSAGE_FIELDS: Fields = {"email": record(("subject", "locale"), _SURE, preheade
 
 BRIEF_FIELDS: Fields = {
     "lead": record(("name", "email", "phone", "company", "job_title", "country", "source", "created_at", "language")),
-    "task": record(("title", "reason", "due_at", "owner", "priority", "opened_at")),
+    "task": record(("title", "reason", "due_at", "owner", "priority", "opened_at", "escalated_at")),
     "score": record(("interest", "fit", "total"), contributions=ListOf(record(("rule", "label", "points", "times")))),
     "stage": record(("name", "since", "cause")),
     "timeline": ListOf(record(("at", "type", "label", "detail"))),

@@ -72,6 +72,16 @@ def test_times_in_the_brief_are_those_of_the_project(world):
     assert "opened 2026-03-02 10:00 CET" in brief(world)[1]
 
 
+def test_a_task_that_nobody_took_in_time_says_so(world):
+    world.lead("ada")
+    world.happens("ada", "demo.requested")
+    world.run("follow-up")
+    assert "Nobody took it" not in brief(world)[1]
+    world.now += timedelta(hours=5)
+    world.run("follow-up")
+    assert "- **Nobody took it in time:** with sales-lead since 2026-03-02 15:00 CET" in brief(world)[1]
+
+
 def test_nothing_that_a_lead_types_becomes_markup(world):
     world.lead("ada", company="[click](https://evil.example)<script>", job_title="| a | b |\n# Boss")
     world.happens("ada", "demo.requested", topic="**now** <img src=x>")
