@@ -171,6 +171,9 @@ def _names(rows: dict[str, list[dict[str, Any]]]) -> dict[tuple[str, int], str]:
 
 
 def _named(table: str, column: str, value: Any, names: dict[tuple[str, int], str]) -> Any:
+    if table == "events" and column == "properties":
+        # The key derives from a number; the event's `message_id` says which message is meant.
+        return sorted((key, value) for key, value in value.items() if key != "message_key")
     kind = column.removesuffix("_id")
     return names.get((kind, value), value) if column.endswith("_id") and isinstance(value, int) else value
 
