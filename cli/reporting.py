@@ -106,6 +106,26 @@ def _show_sequence(terminal: Console, sequence: Mapping[str, Any]) -> None:
             skipped,
         )
     terminal.print(table)
+    _show_experiments(terminal, sequence)
+
+
+def _show_experiments(terminal: Console, sequence: Mapping[str, Any]) -> None:
+    """What variants and a holdout have led to, where there are any."""
+    if sequence["variants"]:
+        table = _table("Variants", "Step", "Variant", "Sent", "Clicked", "Replied", "Unsubscribed", "Goal")
+        table.columns[1].justify = "left"
+        for row in sequence["variants"]:
+            answers = [_share(row[answer], row["sent"]) for answer in ("clicked", "replied", "unsubscribed", "goals")]
+            table.add_row(row["step"], row["variant"], f"{row['sent']:,}", *answers)
+        terminal.print(table)
+    if sequence["holdout"]:
+        table = _table("Holdout", "Group", "Entered", "Goal", "Share")
+        for name, says in (("others", "got the sequence"), ("held_out", "held out")):
+            group = sequence["holdout"][name]
+            table.add_row(
+                says, f"{group['entered']:,}", f"{group['goals']:,}", _share(group["goals"], group["entered"])
+            )
+        terminal.print(table)
 
 
 def _show_speed(terminal: Console, speed: Mapping[str, Any]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
-from db.batches import listed, next_ids
-from db.tables import accounts
+from db.batches import ids, listed, next_ids
+from db.tables import accounts, leads, scores
 
 
 def find_or_create(connection: Connection, names: Mapping[str, str], now: datetime) -> dict[str, int]:
@@ -27,3 +27,20 @@ def find_or_create(connection: Connection, names: Mapping[str, str], now: dateti
         )
         found |= made
     return found
+
+
+def add_up(connection: Connection, account_ids: Iterable[int]) -> None:
+    """Add up the points of some companies anew; one that nobody is left of has none."""
+    wanted = sorted(set(account_ids))
+    if not wanted:
+        return
+    asked = ids(connection, "asked", wanted)
+    people = leads.join(scores, scores.c.lead_id == leads.c.id)
+    mine = (leads.c.account_id == accounts.c.id, leads.c.merged_into_id.is_(None))
+    points = {
+        name: func.coalesce(
+            select(func.sum(scores.c[name])).select_from(people).where(*mine).correlate(accounts).scalar_subquery(), 0.0
+        )
+        for name in ("interest", "fit", "total")
+    }
+    connection.execute(update(accounts).where(accounts.c.id.in_(select(asked.c.id))).values(points))

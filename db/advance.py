@@ -44,6 +44,7 @@ from nurture.definitions.sequences import (
     WaitStep,
     WaitUntil,
 )
+from nurture.failpoints import hit
 
 _STEP_COLUMNS = ["enrollment_id", "step_id", "kind", "version_id", "outcome", "detail", "executed_at"]
 _MESSAGE_COLUMNS = [
@@ -98,10 +99,14 @@ _ON_ITS_WAY: dict[str, Any] = {"moved_at": NOW, "waiting_since": None, "waiting_
 class SequenceProgram:
     """One version of a sequence, ready to be executed."""
 
-    def __init__(self, version_id: int, sequence: Sequence, bundle: Bundle, time_zone: str = "UTC") -> None:
+    def __init__(
+        self, version_id: int, sequence: Sequence, bundle: Bundle, time_zone: str = "UTC", country: str | None = None
+    ) -> None:
         self.version_id = version_id
         # Whose clock counts for a lead whose own is not known.
         self.time_zones = (sequence.time_zone, time_zone)
+        # Whose holidays count for a lead whose country is not known.
+        self.home = country
         self.sequence = sequence
         self.bundle = bundle
         self.scope = Scope(bundle.fields)
@@ -148,6 +153,7 @@ class SequenceProgram:
             if label:
                 _add(counts, label, rows)
             moved += rows
+            hit("advance.statement")
         if not moved:
             return set()
         return {target for target in [node.next, *(arm.target for arm in node.arms)] if target}
@@ -295,7 +301,8 @@ class SequenceProgram:
         if not isinstance(step, WaitStep):
             return 0
         if isinstance(step.wait, WaitUntil) and step.wait.window is not None:
-            return hold_until_open(connection, self._standing(node), step.wait.window, now, *self.time_zones)
+            window = step.wait.window
+            return hold_until_open(connection, self._standing(node), window, now, *self.time_zones, home=self.home)
         length, for_event = (step.wait.timeout, True) if isinstance(step.wait, WaitUntil) else (step.wait, False)
         assert length is not None
         return begin(connection, self._standing(node), length, now, *self.time_zones, for_event=for_event)

@@ -27,6 +27,8 @@ class AudiencePlan:
         self.name = name
         self.audience = audience
         wanted = _wanted(name, audience, bundle)
+        # For whoever asks why somebody is, or is not, a member.
+        self.wanted, self.allowed, self.suppressed = wanted, _allowed(audience), _suppressed()
         no_longer = not_(there_is(leads, leads.c.id == audience_members.c.lead_id, *wanted))
         mine = and_(audience_members.c.platform == PLATFORM, audience_members.c.audience == name)
         known = select(audience_members.c.lead_id).where(mine, audience_members.c.status.in_(("adding", "member")))

@@ -16,6 +16,7 @@ from db.work import insert_for
 
 # Any number but the migrations' one; whoever stores leads or events takes it first.
 _INTAKE_LOCK = 7_269_706_6
+_RESTAGE_LOCK = 7_269_706_7
 
 
 def listed(
@@ -70,6 +71,15 @@ def one_intake_at_a_time(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_INTAKE_LOCK)))
+
+
+def one_restage_at_a_time(connection: Connection) -> None:
+    """Let no other transaction move stages and settle sales tasks until this one ends, as on SQLite.
+
+    Two colleagues in two batches meet in one task: whoever joins it must see whether it is being closed.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_RESTAGE_LOCK)))
 
 
 def add_rows(

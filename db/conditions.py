@@ -76,6 +76,10 @@ class Scope:
     fields: Mapping[str, ProfileField]
     lead: FromClause = leads
     entered_at: ColumnElement[Any] | None = None
+    # As if only these events had happened, and whether the others may have changed the score or the stage.
+    happened: ColumnElement[bool] | None = None
+    scored: ColumnElement[bool] | None = None
+    moved: ColumnElement[bool] | None = None
 
     def since(self, instant: ColumnElement[Any]) -> Scope:
         """The same scope, with an entry instant."""
@@ -92,9 +96,11 @@ def compile_condition(condition: Condition, scope: Scope) -> ColumnElement[bool]
         case Not():
             return not_(compile_condition(condition.not_, scope))
         case StageIs():
-            return _stage(condition.stage, scope)
+            reached = _stage(condition.stage, scope)
+            return _but_for(scope.moved, reached) if condition.stage.below is None else reached
         case ScoreIs():
-            return _score(condition.score, scores, scores.c.lead_id == scope.lead.c.id)
+            enough = _score(condition.score, scores, scores.c.lead_id == scope.lead.c.id)
+            return enough if condition.score.at_least is None else _but_for(scope.scored, enough)
         case AccountScoreIs():
             return _score(condition.account_score, accounts, accounts.c.id == scope.lead.c.account_id)
         case FieldIs():
@@ -113,6 +119,11 @@ def compile_condition(condition: Condition, scope: Scope) -> ColumnElement[bool]
         case Always():
             return true()
     raise DefinitionError(f"a condition of kind {type(condition).__name__} cannot be computed")
+
+
+def _but_for(cause: ColumnElement[bool] | None, holds: ColumnElement[bool]) -> ColumnElement[bool]:
+    """What those events may have brought about that are taken as not happened does not hold."""
+    return holds if cause is None else and_(holds, not_(cause))
 
 
 def _stage(test: StageTest, scope: Scope) -> ColumnElement[bool]:
@@ -203,9 +214,10 @@ def event_matches(table: FromClause, where: Mapping[str, Operators]) -> list[Col
     return [compare(json_text(table.c.properties, literal(key)), operators) for key, operators in where.items()]
 
 
-def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
+def counted(test: EventTest, lead_id: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """What makes an event one that a `did` counts for a lead; `since_entry` is left to the caller."""
     wanted = [
-        events.c.lead_id == scope.lead.c.id,
+        events.c.lead_id == lead_id,
         # Over a period one walk through the lead's latest events beats a look-up for each of many types.
         (beside_index(events.c.type) if test.within and len(test.event) > _FEW else events.c.type).in_(test.event),
         events.c.machine.is_(False),
@@ -214,6 +226,13 @@ def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
     ]
     if test.within is not None:
         wanted.append(events.c.occurred_at > plus_seconds(NOW, literal(-test.within.seconds)))
+    return wanted
+
+
+def _did(test: EventTest, scope: Scope) -> ColumnElement[bool]:
+    wanted = counted(test, scope.lead.c.id)
+    if scope.happened is not None:
+        wanted.append(scope.happened)
     if test.since_entry:
         if scope.entered_at is None:
             raise DefinitionError("`since_entry` has a meaning only inside a sequence's steps, goal and exits")

@@ -24,6 +24,7 @@ _COLUMNS = [
     "source",
     "source_event_id",
     "lead_id",
+    "identity_id",
     "type",
     "occurred_at",
     "received_at",
@@ -38,7 +39,9 @@ class DerivePlan:
     """The statements that derive events, built once per set of definitions."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.statements = [_statements(name, derived) for name, derived in bundle.catalogue.derived.items()]
+        derived = bundle.catalogue.derived
+        self.statements = [_statements(name, each) for name, each in derived.items()]
+        self.orphans = delete(events).where(events.c.source == SOURCE, events.c.type.not_in(list(derived)))
 
     def derive(self, connection: Connection, batch: str, now: datetime) -> int:
         """Bring the derived events of a claimed batch up to date; returns how many were added."""
@@ -49,6 +52,11 @@ class DerivePlan:
             added += max(connection.execute(insert.on_conflict_do_nothing(), {"batch": batch, "now": now}).rowcount, 0)
         return added
 
+    def forget_others(self, connection: Connection, lead_id: int | None = None) -> int:
+        """Delete derived events of types that are derived no longer, of one lead or of all; returns how many."""
+        whose = self.orphans if lead_id is None else self.orphans.where(events.c.lead_id == lead_id)
+        return connection.execute(whose).rowcount
+
 
 def _statements(name: str, derived: DerivedType) -> tuple[Any, Any]:
     raw = _occurrences(derived)
@@ -57,6 +65,7 @@ def _statements(name: str, derived: DerivedType) -> tuple[Any, Any]:
         literal(SOURCE),
         event_id,
         raw.c.lead_id,
+        raw.c.identity_id,
         literal(name),
         raw.c.occurred_at,
         NOW,
@@ -92,6 +101,7 @@ def _occurrences(derived: DerivedType) -> Any:
         events.c.source,
         events.c.source_event_id,
         events.c.lead_id,
+        events.c.identity_id,
         events.c.occurred_at,
         events.c.tiebreak,
         events.c.properties,

@@ -6,6 +6,7 @@ Entry is on the edge: a mark remembers for whom the condition holds, and only th
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +15,12 @@ from sqlalchemy import Connection, Select, and_, case, delete, func, literal, no
 
 from db import sequences, work
 from db.conditions import NOW, Scope, compile_condition
+from db.derived import SOURCE as DERIVED
 from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, ON_HOLD, held, waited_since
 from db.sales_tasks import has_open_task
 from db.shares import held_out
-from db.subqueries import there_is
-from db.tables import enrollments, entry_marks, leads, stage_transitions, work_queue
+from db.subqueries import there_is, value_of
+from db.tables import enrollments, entry_marks, events, identities, leads, stage_transitions, work_queue
 from db.types import UTCDateTime, plus_seconds
 from nurture.conditions import Condition, Did, EventTest
 from nurture.definitions.bundle import Bundle
@@ -102,11 +104,46 @@ class _Statements:
             entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), not_(still)
         )
         marked = select(entry_marks.c.lead_id).where(entry_marks.c.sequence == name)
-        self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), else_=NOW)).where(
+        inherited = _without_news(plan, entry.when)
+        self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), (inherited, _BEFORE), else_=NOW)).where(
             leads.c.id.in_(whom), leads.c.id.not_in(marked), *holds
         )
         edge = [entry_marks.c.sequence == name, entry_marks.c.since == NOW, entry_marks.c.lead_id.in_(whom)]
         self.enter = _enter(name, plan.sequence, edge)
+
+
+def _waiting_since(lead_id: Any) -> Any:
+    mine = (work_queue.c.queue == "entry", work_queue.c.lead_id == lead_id)
+    return value_of(work_queue, work_queue.c.marked_at, *mine)
+
+
+def _without_news(plan: EntryPlan, condition: Condition) -> Any:
+    """Whether imported or inherited events alone have made the condition true: it would hold without the news, too.
+
+    News is what was received since the lead was last looked at, without imported history, and without the anonymous
+    activity that has found its lead since then.
+    """
+    since = _waiting_since(events.c.lead_id)
+    linked = there_is(
+        identities,
+        identities.c.id == events.c.identity_id,
+        identities.c.created_at >= since,
+        or_(events.c.source == DERIVED, events.c.received_at <= identities.c.created_at),
+    )
+    fresh = events.c.received_at >= since
+    news = and_(events.c.silent.is_(False), fresh, not_(linked))
+    of_lead = events.c.lead_id == leads.c.id
+    scored = there_is(events, of_lead, news)
+    cause = there_is(events, events.c.id == stage_transitions.c.event_id, news)
+    moved = there_is(
+        stage_transitions,
+        stage_transitions.c.lead_id == leads.c.id,
+        stage_transitions.c.recorded_at >= _waiting_since(leads.c.id),
+        or_(cause, and_(stage_transitions.c.event_id.is_(None), scored)),
+    )
+    quiet = there_is(events, of_lead, or_(and_(events.c.silent, fresh), linked))
+    scope = replace(plan.scope, happened=not_(news), scored=scored, moved=moved)
+    return and_(quiet, compile_condition(condition, scope))
 
 
 def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
@@ -147,6 +184,23 @@ def mark_without_entering(connection: Connection, plan: EntryPlan, now: datetime
         .on_conflict_do_nothing(),
         {"now": now, "before": (since or now) - _A_SECOND},
     ).rowcount
+
+
+def holds_for(connection: Connection, plan: EntryPlan, lead_id: int, now: datetime) -> bool:
+    """Whether the entry condition holds for one lead."""
+    query = select(leads.c.id).where(leads.c.id == lead_id, compile_condition(plan.sequence.entry.when, plan.scope))
+    return connection.execute(query, {"now": now}).first() is not None
+
+
+def mark_lead_without_entering(connection: Connection, plan: EntryPlan, lead_id: int, now: datetime) -> None:
+    """On a merge: what holds because of inherited events is no edge, now or later."""
+    mine = _Statements(plan, select(leads.c.id).where(leads.c.id == lead_id), silent=literal(True))
+    connection.execute(
+        work.insert_for(connection)(entry_marks)
+        .from_select(["sequence", "lead_id", "since"], mine.rise)
+        .on_conflict_do_nothing(),
+        {"now": now},
+    )
 
 
 def forget_marks(connection: Connection, sequence: str) -> None:
@@ -306,8 +360,10 @@ __all__ = [
     "ended",
     "everybody",
     "forget_marks",
+    "holds_for",
     "leave_statements",
     "look_on",
+    "mark_lead_without_entering",
     "mark_without_entering",
     "since_entry",
     "stop_all",

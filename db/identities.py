@@ -76,10 +76,12 @@ def add(connection: Connection, rows: list[tuple[int, Identity, int | None]], no
     )
 
 
-def link(connection: Connection, leads_by_identity: Mapping[int, int]) -> None:
-    """Say to whom identities belong that belonged to nobody."""
+def link(connection: Connection, leads_by_identity: Mapping[int, int], now: datetime) -> None:
+    """Say to whom identities belong that belonged to nobody; their life as that lead's begins now."""
     if leads_by_identity:
         connection.execute(
-            update(identities).where(identities.c.id == bindparam("known")).values(lead_id=bindparam("lead")),
+            update(identities)
+            .where(identities.c.id == bindparam("known"))
+            .values(lead_id=bindparam("lead"), created_at=now),
             [{"known": known, "lead": lead} for known, lead in sorted(leads_by_identity.items())],
         )

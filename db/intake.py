@@ -12,12 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from db import accounts, dead_letters, events, identities, leads, work
+from db import account_scores, accounts, dead_letters, events, identities, leads, work
 from db.batches import ids, next_ids, one_intake_at_a_time
 from db.leads import Draft
 from db.stops import Stops
 from db.tables import identities as identity_table
 from db.tables import leads as lead_table
+from db.verdicts import SOURCE
 from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash, event_tiebreak
@@ -107,6 +108,7 @@ class _Batch:
         self.attached_to: set[int] = set()
         self.gained_address: set[int] = set()
         self.touched: set[int] = set()
+        self.left: set[int] = set()  # accounts that somebody has left for another
         self.drafts: dict[int, Draft] = {}
 
     def sort_out(self, records: Sequence[Record]) -> None:
@@ -214,7 +216,7 @@ class _Batch:
         self._complete({**changed, **made})
         leads.add(self.connection, made)
         identities.add(self.connection, self.fresh, self.now)
-        identities.link(self.connection, self.found_lead)
+        identities.link(self.connection, self.found_lead, self.now)
         leads.lock(
             self.connection, {*changed, *self.found_lead.values(), *self._stopped_or_consenting()} - self.new_leads
         )
@@ -264,7 +266,10 @@ class _Batch:
                 keys.setdefault(key, draft.values["company"])
         found = accounts.find_or_create(self.connection, keys, self.now)
         for draft in written.values():
+            before = draft.account_id
             draft.account_id = found.get(normalise.company_key(draft.values.get("company") or ""))
+            if before is not None and before != draft.account_id:
+                self.left.add(before)
 
     def _stopped_or_consenting(self) -> set[int]:
         """Leads whose sending may be forbidden by this batch; who is about to send locks them too."""
@@ -287,7 +292,8 @@ class _Batch:
         self.touched |= active
 
     def _event_row(self, event: EventRecord, lead: int | None) -> dict[str, Any]:
-        anonymous = next((each for each in event.identities if each.kind == ANONYMOUS), None)
+        # Of those that nothing else identifies: they may still have to find their lead.
+        anonymous = event.identities[0] if {each.kind for each in event.identities} == {ANONYMOUS} else None
         return {
             "source": event.source,
             "source_event_id": event.source_event_id,
@@ -299,6 +305,7 @@ class _Batch:
             "tiebreak": event_tiebreak(event.source, event.source_event_id),
             "properties": dict(event.properties),
             "machine": event.machine,
+            "machine_by": SOURCE if event.machine else None,
             "silent": self.silent,
             "message_id": event.message_id or self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))),
         }
@@ -308,6 +315,7 @@ class _Batch:
         if self.touched:
             who = ids(self.connection, "asked", sorted(self.touched))
             work.mark(self.connection, "score", select(who.c.id), self.now, silent=self.silent)
+        account_scores.left(self.connection, sorted(self.left), self.now, silent=self.silent)
 
     def write_consents(self) -> None:
         """Write consents, and what unsubscribes, complaints and hard bounces forbid, in the transaction of the fact."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, RowMapping, and_, case, func, literal, or_, select, update
+from sqlalchemy import Connection, FromClause, RowMapping, and_, case, func, literal, or_, select, update
 
 from db import sequences
 from db.conditions import NOW
@@ -27,9 +27,12 @@ from db.tables import (
     suppressions,
     transports,
 )
-from db.types import database_clock, plus_seconds
+from db.types import UTCDateTime, database_clock, epoch_seconds, plus_seconds
 from db.windows import Place, opening
 from db.work import insert_for
+
+if TYPE_CHECKING:
+    from db.contact_caps import ContactCaps
 
 # Temporary refusals are tried again after so long; the last pause repeats, so that trying ends after three days.
 RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
@@ -37,6 +40,9 @@ STATUSES = ("queued", "claimed", "handing_over", "accepted", "rejected", "failed
 MOST_ATTEMPTS = 10
 # Why a message went back to the queue at the hand-over.
 ON_HOLD = "on-hold"
+# Why a message waits in the queue: these two move its expiry on by as long as they hold it.
+QUIET_HOURS = "quiet-hours"
+FREQUENCY_CAP = "frequency-cap"
 OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
 
 
@@ -100,7 +106,8 @@ def recover(connection: Connection, now: datetime) -> dict[str, int]:
     return {"messages_requeued": requeued, "messages_unknown": unknown}
 
 
-def _ready() -> Any:
+def ready() -> Any:
+    """A message that waits for nothing but its turn."""
     return and_(
         messages.c.status == "queued",
         # Known from the status, and said so that the index of the open messages serves.
@@ -122,9 +129,14 @@ def skip_refused(connection: Connection, now: datetime) -> int:
 def _skip_statement() -> Any:
     return (
         update(messages)
-        .where(_ready(), messages.c.sequence.not_in(_ON_HOLD), refusal().is_not(None))
+        .where(ready(), messages.c.sequence.not_in(_ON_HOLD), refusal().is_not(None), _judged_now())
         .values(status="skipped", reason=refusal(), settled_at=NOW)
     )
+
+
+def _judged_now() -> Any:
+    """Whether a cap held it until now is seen when it is its turn; only then it may be too late."""
+    return or_(messages.c.reason.is_(None), messages.c.reason != FREQUENCY_CAP, refusal() != "too-late")
 
 
 _SKIP_REFUSED = _skip_statement()
@@ -135,7 +147,7 @@ def places_of_ready(connection: Connection, version_ids: Sequence[int], now: dat
     rows = connection.execute(
         select(leads.c.time_zone, leads.c.country)
         .join(messages, messages.c.lead_id == leads.c.id)
-        .where(_ready(), messages.c.version_id.in_(version_ids))
+        .where(ready(), messages.c.version_id.in_(version_ids))
         .distinct(),
         {"now": now},
     )
@@ -151,11 +163,43 @@ def hold_until_open(
     """Hold ready messages whose local window is closed until it opens; `opens` has only the closed zones."""
     if not opens:
         return 0
-    opens_at = opening(connection, opens, messages)
+    opens_at = opening(connection, opens, messages).label("until")
+    mine = ready(), messages.c.version_id.in_(version_ids), messages.c.sequence.not_in(_ON_HOLD)
+    closed = select(messages.c.id, opens_at).where(*mine).subquery("closed")
+    held = select(closed.c.id, closed.c.until).where(closed.c.until.is_not(None)).subquery("held")
+    return hold_until(connection, held, QUIET_HOURS, now)
+
+
+def hold_until(connection: Connection, held: FromClause, reason: str, now: datetime) -> int:
+    """Hold queued messages (`id`, `until`) for a reason that must not make them come too late; returns how many."""
+    # Held once more for the same reason: it was not its turn in between either.
+    goes_on = and_(messages.c.reason == reason, messages.c.not_before.is_not(None))
+    since: Any = case((goes_on, messages.c.not_before), else_=NOW)
     return connection.execute(
         update(messages)
-        .where(_ready(), messages.c.version_id.in_(version_ids), opens_at.is_not(None))
-        .values(not_before=opens_at, reason="quiet-hours"),
+        # Said again of the row itself: another worker may have claimed it meanwhile.
+        .where(messages.c.id == held.c.id, messages.c.status == "queued", messages.c.settled_at.is_(None))
+        .values(not_before=held.c.until, reason=reason, expires_at=_moved_on(since, held.c.until)),
+        {"now": now},
+    ).rowcount
+
+
+def _moved_on(since: Any, until: Any) -> Any:
+    """The expiry of a message that was held, or is held no longer, for that time: it counts as no lateness."""
+    return plus_seconds(messages.c.expires_at, epoch_seconds(until) - epoch_seconds(since))
+
+
+def look_again(connection: Connection, until: datetime, now: datetime) -> int:
+    """Make ready what a cap holds until exactly then; returns how many messages."""
+    return connection.execute(
+        update(messages)
+        .where(
+            messages.c.status == "queued",
+            messages.c.settled_at.is_(None),
+            messages.c.reason == FREQUENCY_CAP,
+            messages.c.not_before == until,
+        )
+        .values(not_before=NOW, expires_at=_moved_on(messages.c.not_before, NOW)),
         {"now": now},
     ).rowcount
 
@@ -164,7 +208,7 @@ def claim(connection: Connection, owner: str, now: datetime, limit: int, lease: 
     """Take ready messages for one worker, most urgent first, with all that rendering needs."""
     wanted = (
         select(messages.c.id)
-        .where(_ready(), messages.c.sequence.not_in(_ON_HOLD))
+        .where(ready(), messages.c.sequence.not_in(_ON_HOLD))
         .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
         .limit(limit)
     )
@@ -232,12 +276,13 @@ def hand_over(
     transport: str,
     subject: str,
     locale: str | None,
+    caps: ContactCaps,
 ) -> str | None:
     """The point of no return: check everything once more under lock, then set `handing_over`; returns the refusal.
 
     The lead's row is locked first, and every transaction that suppresses locks it too, so that an unsubscribe commits
     either before this check or after the hand-over began. Without `owner` still being us nothing is sent. A sequence
-    that has been put on hold gets its message back.
+    that has been put on hold gets its message back, and so does the queue when a cap has no slot left.
     """
     sequences.share(connection)
     if connection.dialect.name == "postgresql":
@@ -258,6 +303,10 @@ def hand_over(
             .values(status="skipped", reason=row.refusal, settled_at=now, owner=None, lease_until=None)
         )
         return str(row.refusal)
+    free_at = caps.free_at(connection, message_id, now)
+    if free_at is not None:
+        connection.execute(_CAPPED, {"message": message_id, "free_at": free_at, "now": now})
+        return FREQUENCY_CAP
     values = {"on_transport": transport, "as_subject": subject, "in_locale": locale, "by_consent": row.consent_id}
     mine = {"message": message_id, "worker": owner, "now": now, "lease": lease.total_seconds()}
     connection.execute(_HAND_OVER, {**mine, **values})
@@ -281,7 +330,9 @@ def _check_statement() -> Any:
 
 # Built once: they are on the way of every single message.
 _CHECK = _check_statement()
-_MESSAGE = messages.c.id == sa.bindparam("message", type_=sa.BigInteger())
+_ID: sa.BindParameter[int] = sa.bindparam("message", type_=sa.BigInteger())
+_MESSAGE = messages.c.id == _ID
+_REFUSED = messages.alias("refused")
 _MINE = messages.c.owner == sa.bindparam("worker", type_=sa.String())
 _LOCK_LEAD = (
     select(leads.c.id)
@@ -301,6 +352,30 @@ _HAND_OVER = (
         consent_id=sa.bindparam("by_consent"),
         attempts=messages.c.attempts + 1,
     )
+)
+_FREE_AT: sa.BindParameter[datetime] = sa.bindparam("free_at", type_=UTCDateTime())
+_CAPPED = (
+    update(messages)
+    .where(_MESSAGE)
+    .values(
+        status="queued",
+        reason=FREQUENCY_CAP,
+        not_before=_FREE_AT,
+        expires_at=_moved_on(NOW, _FREE_AT),
+        owner=None,
+        lease_until=None,
+    )
+)
+_SLOT_IS_BACK = (
+    update(messages)
+    .where(
+        messages.c.status == "queued",
+        messages.c.settled_at.is_(None),
+        messages.c.reason == FREQUENCY_CAP,
+        messages.c.not_before > NOW,
+        messages.c.lead_id == select(_REFUSED.c.lead_id).where(_REFUSED.c.id == _ID).scalar_subquery(),
+    )
+    .values(not_before=NOW, expires_at=_moved_on(messages.c.not_before, NOW))
 )
 _VERDICT = {
     "status": sa.bindparam("to_status"),
@@ -334,6 +409,14 @@ def settle(
     if not changed and status in ("accepted", "rejected"):
         connection.execute(_SETTLE_UNKNOWN, values)
     return bool(changed)
+
+
+def give_slot_back(connection: Connection, message_id: int, now: datetime) -> None:
+    """After a no of the provider: whoever a cap holds because of this message looks again at once.
+
+    Not in the transaction of the verdict, which must wait for nobody; should it get lost, they are only later.
+    """
+    connection.execute(_SLOT_IS_BACK, {"message": message_id, "now": now})
 
 
 def retry(
@@ -441,7 +524,7 @@ def resume_transport(connection: Connection, name: str, now: datetime) -> None:
 
 def resolve(connection: Connection, message_id: int, status: str, detail: str, now: datetime) -> int:
     """A person settles an unknown message by evidence; returns 0 when it is not unknown."""
-    return connection.execute(
+    settled = connection.execute(
         update(messages)
         .where(messages.c.id == message_id, messages.c.status == "unknown")
         .values(
@@ -451,6 +534,9 @@ def resolve(connection: Connection, message_id: int, status: str, detail: str, n
             settled_at=now,
         )
     ).rowcount
+    if settled and status != "accepted":
+        give_slot_back(connection, message_id, now)
+    return settled
 
 
 def listing(connection: Connection, *, status: str | None, limit: int) -> list[RowMapping]:

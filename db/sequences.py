@@ -51,6 +51,12 @@ def share(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
 
 
+def take_alone(connection: Connection) -> None:
+    """Let nobody hand over a message until this transaction ends; whoever does so now has finished first."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
 def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime) -> None:
     pause = max((now - since).total_seconds(), 0.0)
     seconds = literal(pause)
@@ -105,8 +111,7 @@ def set_state(connection: Connection, sequence: str, state: str, reason: str | N
 
     The clocks stop during a hold: what is left of each wait is left after it, too.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    take_alone(connection)
     since = held_since(connection, sequence)
     if since is None and state == "hold":
         # Whose own hold is over goes on before the clocks stop for everybody.

@@ -1,13 +1,14 @@
 """Stages: each conversion in the order of its events, then thresholds; append-only, with cause and evidence.
 
 Rules see the stage as it was before the event, so one webinar makes a lead an MQL and only the next one an SQL. The
-statements run in rounds, one transition per lead and round, until nothing moves: four stages need at most four rounds
-forward and as many after each rejection by sales.
+statements run in rounds, one transition per lead and round, until nothing moves. Every transition has a position, an
+instant and a place within it, and positions only grow: an event that is looked at too late for its own acts now, and
+what qualifies during a cool-down acts when that ends, whenever a run looks.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from db import runs, work
 from db.conditions import NOW, Scope, compile_condition, event_matches
 from db.subqueries import ConstantRows, there_is
 from db.tables import events, leads, scores, stage_transitions, work_queue
-from db.types import UTCDateTime, json_text, plus_seconds
+from db.types import UTCDateTime, json_text, later_of, plus_seconds
 from nurture.conditions import STAGE_RANK, Stage
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.lifecycle import Recycle
@@ -25,7 +26,11 @@ from nurture.definitions.lifecycle import Recycle
 BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
 # After every event of the same instant: a threshold is looked at when all events are in.
 AFTER_EVENTS = 2**63 - 1
-_MAX_ROUNDS = 40
+# Before every event of the same instant: where a cool-down ends.
+_BEFORE_EVENTS = -1
+# What acts later than this after it happened says so: whoever asked has been waiting.
+LATE = timedelta(days=1)
+LATE_EVENT = "late event"
 _LOOKED_AT = "cool-downs looked at"
 _COLUMNS = [
     "lead_id",
@@ -55,10 +60,8 @@ class StagePlan:
         """Move the leads of a claimed batch; returns how many transitions were recorded."""
         values = {"now": now, "batch": batch}
         moved = 0
-        for _ in range(_MAX_ROUNDS):
-            recorded = connection.execute(self.by_event, values).rowcount
-            if not recorded:
-                break
+        # It ends: a transition in time uses up a part of the finite past, and a late one only goes forward.
+        while recorded := connection.execute(self.by_event, values).rowcount:
             moved += recorded
             connection.execute(_FOLLOW, values)
         for statement in self.by_score:
@@ -77,39 +80,49 @@ _IN_BATCH = and_(work_queue.c.queue == "stage", work_queue.c.batch == BATCH)
 _RANK = case(STAGE_RANK, value=leads.c.stage)
 
 
-def _latest(column: str, *, before: Any = None, backward: bool = False) -> Any:
-    """A column of the lead's last transition; optionally the last before an event, or the last backward one."""
-    each = stage_transitions.alias()
-    query = select(each.c[column]).where(each.c.lead_id == leads.c.id)
-    if before is not None:
-        query = query.where(
-            or_(
-                each.c.effective_at < before.c.occurred_at,
-                and_(each.c.effective_at == before.c.occurred_at, each.c.effective_tiebreak < before.c.tiebreak),
-            )
-        )
+def _last(name: str, *, backward: bool = False) -> Any:
+    """The last transition of each lead of the batch, or its last one backward, as a table of the statement."""
+    each = stage_transitions
+    place = func.row_number().over(
+        partition_by=each.c.lead_id,
+        order_by=(each.c.effective_at.desc(), each.c.effective_tiebreak.desc(), each.c.id.desc()),
+    )
+    query = select(
+        each.c.lead_id, each.c.effective_at, each.c.effective_tiebreak, each.c.cool_until, place.label("place")
+    ).where(each.c.lead_id.in_(work.leads_of(BATCH, "stage")))
     if backward:
         query = query.where(each.c.cause == "recycle")
-    return (
-        query.order_by(each.c.effective_at.desc(), each.c.effective_tiebreak.desc(), each.c.id.desc())
-        .limit(1)
-        .correlate(leads, events)
-        .scalar_subquery()
+    placed = query.subquery()
+    return select(placed).where(placed.c.place == 1).subquery(name)
+
+
+def stage_before(event: Any) -> Any:
+    """The stage of a lead just before an event, by the transitions that are recorded."""
+    each = stage_transitions.alias()
+    query = select(each.c.to_stage).where(
+        each.c.lead_id == event.c.lead_id,
+        or_(
+            each.c.effective_at < event.c.occurred_at,
+            and_(each.c.effective_at == event.c.occurred_at, each.c.effective_tiebreak < event.c.tiebreak),
+        ),
     )
+    last = query.order_by(each.c.effective_at.desc(), each.c.effective_tiebreak.desc(), each.c.id.desc()).limit(1)
+    return func.coalesce(last.correlate_except(each).scalar_subquery(), "lead")
 
 
 def _rules(bundle: Bundle) -> Any:
     rows = [
-        (rule.id, kind, start, rule.to, STAGE_RANK[rule.to], 0)
-        for rule in bundle.lifecycle.conversions
+        (rule.id, number, kind, start, rule.to, STAGE_RANK[rule.to], 0)
+        for number, rule in enumerate(bundle.lifecycle.conversions)
         for kind in rule.on
         for start in rule.from_stages
     ]
     recycle = bundle.lifecycle.recycle
-    rows += [("recycle", kind, "sql", recycle.to, STAGE_RANK[recycle.to], 1) for kind in recycle.on]
+    rows += [("recycle", len(rows), kind, "sql", recycle.to, STAGE_RANK[recycle.to], 1) for kind in recycle.on]
     return (
         ConstantRows(
             sa.column("rule", sa.String),
+            sa.column("number", sa.Integer),
             sa.column("type", sa.String),
             sa.column("from_stage", sa.String),
             sa.column("to_stage", sa.String),
@@ -124,52 +137,70 @@ def _rules(bundle: Bundle) -> Any:
 
 def _by_event(bundle: Bundle) -> Select[Any]:
     """The next transition that an event causes, for each lead of the batch that has one."""
-    rules = _rules(bundle)
-    after_last = func.coalesce(_position_after(_latest("effective_at"), _latest("effective_tiebreak")), literal(True))
+    rules, last, back = _rules(bundle), _last("last_moves"), _last("given_back", backward=True)
+    # What qualifies during a cool-down waits for its end.
+    held = and_(rules.c.to_stage == "sql", back.c.cool_until.is_not(None), back.c.cool_until > events.c.occurred_at)
+    at = case((held, back.c.cool_until), else_=events.c.occurred_at)
+    tiebreak = case((held, literal(_BEFORE_EVENTS, sa.BigInteger())), else_=events.c.tiebreak)
+    in_time = or_(last.c.lead_id.is_(None), _after(at, tiebreak, last))
     conditions = [
-        or_(rules.c.rule != rule.id, and_(*event_matches(events, rule.where)))
-        for rule in bundle.lifecycle.conversions
+        or_(rules.c.number != number, and_(*event_matches(events, rule.where)))
+        for number, rule in enumerate(bundle.lifecycle.conversions)
         if rule.where
     ]
-    forward = and_(rules.c.backward == 0, rules.c.to_rank > _RANK, _after_rejection(rules))
-    backward = and_(rules.c.backward == 1, leads.c.stage == rules.c.from_stage, after_last)
-    stage_before = func.coalesce(_latest("to_stage", before=events), "lead")
+    newest = or_(last.c.lead_id.is_(None), _event_after(last))
+    fresh = or_(back.c.lead_id.is_(None), _event_after(back))
+    forward = and_(rules.c.backward == 0, rules.c.to_rank > _RANK, fresh)
+    backward = and_(rules.c.backward == 1, in_time)
+    effective_at = case((in_time, at), else_=_not_before(last))
+    effective_tiebreak = case((in_time, tiebreak), else_=literal(AFTER_EVENTS))
+    old = and_(events.c.silent.is_(False), at < plus_seconds(NOW, literal(-LATE.total_seconds())))
+    said = json_text(events.c.properties, literal("reason"))
     found = (
         select(
             leads.c.id.label("lead_id"),
             leads.c.stage.label("from_stage"),
             rules.c.to_stage,
-            # A late event acts now: it cannot have happened before a transition that is already recorded.
-            case((after_last, events.c.occurred_at), else_=NOW).label("effective_at"),
-            case((after_last, events.c.tiebreak), else_=literal(AFTER_EVENTS)).label("effective_tiebreak"),
+            effective_at.label("effective_at"),
+            effective_tiebreak.label("effective_tiebreak"),
             case((rules.c.backward == 1, "recycle"), else_="event").label("cause"),
             rules.c.rule,
             events.c.id.label("event_id"),
             # Imported history stays history, also when something new comes in the same batch.
             or_(work_queue.c.silent, events.c.silent).label("silent"),
-            case(
-                (rules.c.backward == 1, json_text(events.c.properties, literal("reason"))),
-                (not_(after_last), literal("late event")),
-                else_=None,
-            ).label("reason"),
-            case(
-                (rules.c.backward == 1, _cool_until(bundle.lifecycle.recycle, events.c.occurred_at)), else_=None
-            ).label("cool_until"),
+            case((rules.c.backward == 1, said), (or_(not_(in_time), old), literal(LATE_EVENT)), else_=None).label(
+                "reason"
+            ),
+            case((rules.c.backward == 1, _cool_until(bundle.lifecycle.recycle)), else_=None).label("cool_until"),
             func.row_number()
             .over(
                 partition_by=leads.c.id,
-                order_by=(events.c.occurred_at, events.c.tiebreak, rules.c.to_rank.desc(), rules.c.rule),
+                order_by=(
+                    effective_at,
+                    effective_tiebreak,
+                    events.c.occurred_at,
+                    events.c.tiebreak,
+                    rules.c.to_rank.desc(),
+                    rules.c.number,
+                ),
             )
             .label("place"),
         )
-        .select_from(_batch().join(events, events.c.lead_id == leads.c.id).join(rules, rules.c.type == events.c.type))
+        .select_from(
+            _batch()
+            .join(events, events.c.lead_id == leads.c.id)
+            .join(rules, rules.c.type == events.c.type)
+            .outerjoin(last, last.c.lead_id == leads.c.id)
+            .outerjoin(back, back.c.lead_id == leads.c.id)
+        )
         .where(
             _IN_BATCH,
             leads.c.merged_into_id.is_(None),
             events.c.machine.is_(False),
             events.c.occurred_at <= NOW,
+            at <= NOW,
             or_(forward, backward),
-            rules.c.from_stage == stage_before,
+            rules.c.from_stage == case((newest, leads.c.stage), else_=stage_before(events)),
             *conditions,
         )
         .subquery()
@@ -191,61 +222,54 @@ def _by_event(bundle: Bundle) -> Select[Any]:
     ).where(found.c.place == 1)
 
 
-def _position_after(instant: Any, tiebreak: Any) -> Any:
-    return or_(events.c.occurred_at > instant, and_(events.c.occurred_at == instant, events.c.tiebreak > tiebreak))
+def _after(instant: Any, tiebreak: Any, move: Any) -> Any:
+    return or_(
+        instant > move.c.effective_at, and_(instant == move.c.effective_at, tiebreak > move.c.effective_tiebreak)
+    )
 
 
-def _after_rejection(rules: Any) -> Any:
-    """After sales gave a lead back: new evidence only, and for SQL the cool-down must be over."""
-    back_at = _latest("effective_at", backward=True)
-    fresh = _position_after(back_at, _latest("effective_tiebreak", backward=True))
-    cool = or_(rules.c.to_stage != "sql", _latest("cool_until", backward=True) <= NOW)
-    return or_(back_at.is_(None), and_(fresh, cool))
+def _event_after(move: Any) -> Any:
+    return _after(events.c.occurred_at, events.c.tiebreak, move)
 
 
-def _cool_until(recycle: Recycle, effective_at: Any) -> Any:
+def _not_before(last: Any) -> Any:
+    """Now; or after the last transition, where a run with a later `now` has overtaken this one."""
+    return later_of(NOW, func.coalesce(last.c.effective_at, NOW))
+
+
+def _cool_until(recycle: Recycle) -> Any:
     """When a lead that was given back may become SQL again: by the reason that sales gave."""
     said = json_text(events.c.properties, literal("reason"))
     own = {reason: each.cool_down.seconds for reason, each in recycle.reasons.items() if each.cool_down}
     seconds: Any = literal(recycle.cool_down.seconds)
     if own:
         seconds = case(own, value=said, else_=seconds)
-    return plus_seconds(effective_at, seconds)
+    return plus_seconds(events.c.occurred_at, seconds)
 
 
 def _by_score(bundle: Bundle) -> list[Select[Any]]:
     """Thresholds, looked at after the events: SQL first, then MQL."""
     thresholds = bundle.rules.thresholds
-    back_at = _latest("effective_at", backward=True)
-    fresh = or_(
-        back_at.is_(None),
-        and_(
-            _latest("cool_until", backward=True) <= NOW,
-            there_is(
-                events,
-                events.c.lead_id == leads.c.id,
-                events.c.occurred_at > back_at,
-                events.c.machine.is_(False),
-                events.c.occurred_at <= NOW,
-                # An unsubscribe is no evidence for anything.
-                events.c.type.in_([rule.event for rule in bundle.scoring.rules if rule.points > 0]),
-            ),
-        ),
-    )
+    last, back = _last("last_moves"), _last("given_back", backward=True)
+    evidence = (events.c.lead_id == leads.c.id, events.c.occurred_at <= NOW, _event_after(back), _counts(bundle))
+    again = or_(back.c.lead_id.is_(None), there_is(events, *evidence))
+    # Whom only imported history brings back is history, too.
+    heard = or_(back.c.lead_id.is_(None), there_is(events, *evidence, events.c.silent.is_(False)))
+    cooled = or_(back.c.lead_id.is_(None), back.c.cool_until <= NOW)
     also = [compile_condition(thresholds.only_if, Scope(bundle.fields))] if thresholds.only_if else []
+    held = scores.c[thresholds.score]
     queries = []
     goals: tuple[tuple[Stage, float | None], ...] = (("sql", thresholds.sql), ("mql", thresholds.mql))
     for stage, points in goals:
         if points is None:
             continue
-        held = scores.c[thresholds.score]
         lower = [name for name, rank in STAGE_RANK.items() if rank < STAGE_RANK[stage]]
         queries.append(
             select(
                 leads.c.id,
                 leads.c.stage,
                 literal(stage),
-                NOW,
+                _not_before(last),
                 literal(AFTER_EVENTS),
                 NOW,
                 literal("score"),
@@ -254,19 +278,35 @@ def _by_score(bundle: Bundle) -> list[Select[Any]]:
                 held,
                 sa.cast(sa.null(), sa.Text),
                 sa.cast(sa.null(), UTCDateTime()),
-                work_queue.c.silent,
+                or_(work_queue.c.silent, not_(heard)),
             )
-            .select_from(_batch().join(scores, scores.c.lead_id == leads.c.id))
+            .select_from(
+                _batch()
+                .join(scores, scores.c.lead_id == leads.c.id)
+                .outerjoin(last, last.c.lead_id == leads.c.id)
+                .outerjoin(back, back.c.lead_id == leads.c.id)
+            )
             .where(
                 _IN_BATCH,
                 leads.c.merged_into_id.is_(None),
                 leads.c.stage.in_(lower),
                 held >= points,
-                *([fresh] if stage == "sql" else []),
+                again,
+                *([cooled] if stage == "sql" else []),
                 *also,
             )
         )
     return queries
+
+
+def _counts(bundle: Bundle) -> Any:
+    """An event that is worth points in the score that decides: after a rejection an unsubscribe proves nothing."""
+    score = bundle.rules.thresholds.score
+    paying = [rule for rule in bundle.scoring.rules if rule.points > 0]
+    # Where the profile alone makes that score, whatever the lead does is a sign.
+    counted = [rule for rule in paying if score in ("total", rule.dimension)] or paying
+    found = [and_(events.c.type == rule.event, *event_matches(events, rule.where)) for rule in counted]
+    return and_(events.c.machine.is_(False), or_(sa.false(), *found))
 
 
 def _follow() -> Any:

@@ -25,6 +25,12 @@ def value_of(table: FromClause, value: Any, *conditions: Any) -> ScalarSelect[An
     return select(value).select_from(table).where(*conditions).correlate_except(table).scalar_subquery()
 
 
+def nth_of(table: FromClause, value: Any, place: int, *conditions: Any) -> ScalarSelect[Any]:
+    """The place-th greatest value (from 1) of the rows that fulfil the conditions; NULL when there are fewer."""
+    rows = select(value).select_from(table).where(*conditions).order_by(value.desc()).limit(1).offset(place - 1)
+    return rows.correlate_except(table).scalar_subquery()
+
+
 class ConstantRows(sa.Values):
     """A table of rows that belong to a statement as its words do, such as the rules of a definition.
 

@@ -193,6 +193,13 @@ def later_of(first: ColumnElement[Any], second: ColumnElement[Any]) -> ColumnEle
     return function
 
 
+def earlier_of(first: ColumnElement[Any], second: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The earlier of two instants, neither of them NULL."""
+    function = least_of(first, second)
+    function.type = UTCDateTime()  # type: ignore[assignment]
+    return function
+
+
 class ascii_lower(FunctionElement[str]):  # noqa: N801
     """A text with A to Z in lower case and everything else as it is, the same on both databases."""
 

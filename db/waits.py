@@ -42,11 +42,12 @@ def hold_until_open(
     window: Window,
     now: datetime,
     *time_zones: str | None,
+    home: str | None,
 ) -> int:
     """Let those wait for whom a window is closed, until it opens where they live."""
     places = select(leads.c.time_zone, leads.c.country).join(enrollments, enrollments.c.lead_id == leads.c.id)
     rows = connection.execute(places.where(*standing).distinct(), {"now": now})
-    opens = closed_places([(row[0], row[1]) for row in rows], window, now, *time_zones)
+    opens = closed_places([(row[0], row[1]) for row in rows], window, now, *time_zones, home=home)
     if not opens:
         return 0
     opens_at = opening(connection, opens, enrollments)

@@ -13,18 +13,26 @@ from db.batches import instant_cell, listed
 from db.tables import leads
 from db.types import UTCDateTime
 from nurture.definitions.sequences import Window
-from nurture.local_time import next_open, zone_of
+from nurture.local_time import closed_days_of, next_open, zone_of
 
 # The time zone and the country of a lead, as they are stored.
 Place = tuple[str | None, str | None]
 
 
 def closed_places(
-    places: Iterable[Place], window: Window, now: datetime, *fallbacks: str | None
+    places: Iterable[Place], window: Window, now: datetime, *time_zones: str | None, home: str | None = None
 ) -> dict[Place, datetime]:
-    """The places where the window is closed now, and when it opens there; time zones to fall back to come last."""
-    opens = {place: next_open(window, zone_of(*place, *fallbacks), now) for place in places}
-    return {place: instant for place, instant in opens.items() if instant > now}
+    """The places where the window is closed now, and when it opens there.
+
+    Time zones to fall back to come last; `home` is the country whose holidays count where a lead's own is not known.
+    """
+    opens: dict[Place, datetime] = {}
+    for place in places:
+        local = zone_of(*place, *time_zones)
+        instant = next_open(window, local, now, closed_days_of(window, place[1] or home, local, now))
+        if instant > now:
+            opens[place] = instant
+    return opens
 
 
 def lives_at(places: FromClause) -> ColumnElement[bool]:

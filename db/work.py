@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, and_, delete, func, literal, select, 
 
 from db.conditions import NOW
 from db.tables import work_queue
+from db.types import least_of
 from db.upserts import Upsert
 
 
@@ -46,10 +47,19 @@ def mark_statement(
         .distinct()
         .order_by(source.c[0])
     )
-    insert = insert_for(connection)(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
+    return queue_up(rows)
+
+
+def queue_up(rows: Select[Any]) -> Any:
+    """The statement that marks rows of queue, lead, silent, 1 and now, in the order of the leads."""
+    insert = Upsert(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
     return insert.on_conflict_do_update(
         index_elements=["queue", "lead_id"],
-        set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
+        set_={
+            "marks": work_queue.c.marks + 1,
+            "silent": and_(work_queue.c.silent, insert.excluded.silent),
+            "marked_at": least_of(work_queue.c.marked_at, insert.excluded.marked_at),
+        },
     )
 
 
@@ -88,26 +98,20 @@ def leads_of(batch: str | sa.BindParameter[str], queue: str) -> Select[Any]:
     return select(work_queue.c.lead_id).where(work_queue.c.queue == queue, work_queue.c.batch == batch)
 
 
-def hand_on(connection: Connection, queue: str, batch: str, following: str, now: datetime) -> None:
-    """Mark the leads of a batch for the next queue, as silent as they were."""
+def hand_on(connection: Connection, queue: str, batch: str, following: str) -> None:
+    """Mark the leads of a batch for the next queue, as silent as they were, and since when something is waiting."""
     rows = (
         select(
             literal(following),
             work_queue.c.lead_id,
             work_queue.c.silent,
             literal(1),
-            literal(now, work_queue.c.marked_at.type),
+            work_queue.c.marked_at,
         )
         .where(work_queue.c.queue == queue, work_queue.c.batch == batch)
         .order_by(work_queue.c.lead_id)
     )
-    insert = insert_for(connection)(work_queue).from_select(["queue", "lead_id", "silent", "marks", "marked_at"], rows)
-    connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["queue", "lead_id"],
-            set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
-        )
-    )
+    connection.execute(queue_up(rows))
 
 
 def finish(connection: Connection, queue: str, batch: str) -> int:
@@ -123,4 +127,15 @@ def waiting(connection: Connection) -> dict[str, int]:
     return {str(queue): int(count) for queue, count in rows}
 
 
-__all__ = ["claim", "finish", "hand_on", "insert_for", "leads_of", "mark", "mark_ids", "mark_statement", "waiting"]
+__all__ = [
+    "claim",
+    "finish",
+    "hand_on",
+    "insert_for",
+    "leads_of",
+    "mark",
+    "mark_ids",
+    "mark_statement",
+    "queue_up",
+    "waiting",
+]

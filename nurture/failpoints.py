@@ -1,7 +1,7 @@
 """Named points at which a test can end the process; in production nothing listens.
 
-Every point stands directly before or after a commit or an act on the outside, so that killing at each of them in turn
-covers every order in which a crash can fall.
+Every point stands directly before or after a commit or an act on the outside, or between two statements of one
+transaction, so that killing at each of them in turn covers every order in which a crash can fall.
 """
 
 from __future__ import annotations
@@ -25,12 +25,20 @@ SENDING = (
 STEPS = (
     "pull.before_commit",
     "pull.committed",
+    "rescore.marked",
+    "rescore.scored",
     "rescore.before_commit",
     "rescore.committed",
+    "restage.marked",
+    "restage.moved",
     "restage.before_commit",
     "restage.committed",
+    "enroll.left",
+    "enroll.entered",
     "enroll.before_commit",
     "enroll.committed",
+    "advance.taken_on",
+    "advance.statement",
     "advance.before_commit",
     "advance.committed",
     "audiences.planned",
@@ -39,6 +47,8 @@ STEPS = (
     "sales.told",
     "sales.recorded",
 )
+# What a person does by hand, between runs or beside one.
+BY_HAND = ("merge.before_commit", "merge.committed")
 
 
 def listen(listener: Callable[[str], None] | None) -> None:

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from nurture.closed_days import closed_days, has_holidays
 from nurture.definitions.sequences import WEEKDAYS, Window
 from nurture.durations import Duration
 
@@ -182,16 +183,16 @@ def _change(before: datetime, behind: datetime, local: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(high, UTC)
 
 
-def next_open(window: Window, local: ZoneInfo, now: datetime, closed_days: Iterable[str] = ()) -> datetime:
-    """The first instant from `now` on at which the window is open; `closed_days` are local ISO dates.
+def next_open(window: Window, local: ZoneInfo, now: datetime, closed: Iterable[str] = ()) -> datetime:
+    """The first instant from `now` on at which the window is open; `closed` are local ISO dates.
 
     Where it does not open within 400 days, that is the instant to look again: nothing happens before.
     """
-    closed = set(closed_days)
+    shut = set(closed)
     today = now.astimezone(local).replace(tzinfo=None)
     for ahead in range(_FURTHEST_DAYS):
         day = today + timedelta(days=ahead)
-        if WEEKDAYS[day.weekday()] not in window.days or day.date().isoformat() in closed:
+        if WEEKDAYS[day.weekday()] not in window.days or day.date().isoformat() in shut:
             continue
         start, end = at_local(day, window.from_, local), at_local(day, window.to, local)
         # On the day on which the clocks jump over the whole window it does not open at all.
@@ -200,12 +201,29 @@ def next_open(window: Window, local: ZoneInfo, now: datetime, closed_days: Itera
     return now + timedelta(days=_FURTHEST_DAYS)
 
 
-def business_due(now: datetime, minutes: int, window: Window, local: ZoneInfo) -> datetime:
-    """The instant by which so many minutes of business hours have passed."""
+def closed_days_of(window: Window, country: str | None, local: ZoneInfo, now: datetime) -> frozenset[str]:
+    """The local dates on which a window stays closed, as far ahead as `next_open` looks.
+
+    `country` is the lead's, else the project's; of one whose holidays are not known, there are none.
+    """
+    code = window.holidays if isinstance(window.holidays, str) else country
+    if not window.holidays or not code or not has_holidays(code):
+        code = None
+    if code is None and not window.closed:
+        return frozenset()
+    today = now.astimezone(local)
+    years = range(today.year, (today + timedelta(days=_FURTHEST_DAYS)).year + 1)
+    return closed_days(code, years, window.closed)
+
+
+def business_due(
+    now: datetime, minutes: int, window: Window, local: ZoneInfo, closed_days: Iterable[str] = ()
+) -> datetime:
+    """The instant by which so many minutes of business hours have passed; `closed_days` are local ISO dates."""
     left = timedelta(minutes=minutes)
     moment = now
     for _ in range(400):
-        moment = next_open(window, local, moment)
+        moment = next_open(window, local, moment, closed_days)
         end = at_local(moment.astimezone(local).replace(tzinfo=None), window.to, local)
         if moment + left <= end:
             return moment + left

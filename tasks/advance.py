@@ -15,6 +15,7 @@ def advance(run: Run) -> dict[str, int]:
     with context.database.write() as connection:
         programs = compiled.programs(connection)
         counts["after_messages"] = steps.go_on_after_messages(connection, now)
+        hit("advance.taken_on")
         hit("advance.before_commit")
     for version, places in _occupied(run).items():
         if version not in programs:

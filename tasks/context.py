@@ -13,14 +13,17 @@ from connectors.events.base import EventSource, FileSource
 from db import definitions
 from db.advance import SequenceProgram, versions_in_use
 from db.audiences import AudiencePlan
+from db.contact_caps import ContactCaps
 from db.definitions import Live
 from db.derived import DerivePlan
 from db.engine import Connection, Database
 from db.entries import EntryPlan
 from db.holds import ColleaguePause
-from db.sales_tasks import TaskPlan
+from db.sales_answers import AnswerPlan
+from db.sales_openings import TaskPlan
 from db.scores import ScorePlan
 from db.stages import StagePlan
+from db.verdicts import VerdictPlan
 from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.patterns import expand_patterns
 from nurture.definitions.sequences import Sequence
@@ -36,10 +39,13 @@ class Compiled:
     def __init__(self, live: Live, settings: Settings) -> None:
         self.live = live
         self.bundle: Bundle = bundle_from_documents(live.documents, live.profile)
+        self.verdicts = VerdictPlan(self.bundle.catalogue.machines)
         self.derived = DerivePlan(self.bundle)
         self.scores = ScorePlan(self.bundle)
         self.stages = StagePlan(self.bundle)
         self.tasks = TaskPlan(self.bundle)
+        self.answers = AnswerPlan(self.bundle)
+        self.caps = ContactCaps(self.bundle.lifecycle.contact.caps)
         pause = self.bundle.rules.colleague_pause
         self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
         self.pausing = [name for name, each in self.bundle.sequences.items() if each.in_sales_hands == "pause"]
@@ -51,7 +57,7 @@ class Compiled:
         }
         self.renderer = Renderer(self.bundle.emails.values(), with_profile_fields(self.bundle.catalogue.fields))
         self._programs: dict[int, SequenceProgram] = {}
-        self._time_zone = settings.project.time_zone
+        self._at_home = (settings.project.time_zone, settings.project.country)
 
     def version(self, key: str) -> int:
         """The id of the live version of a definition."""
@@ -62,11 +68,11 @@ class Compiled:
         for name, sequence in self.bundle.sequences.items():
             version = self.version(f"sequences/{name}")
             if version not in self._programs:
-                self._programs[version] = SequenceProgram(version, sequence, self.bundle, self._time_zone)
+                self._programs[version] = SequenceProgram(version, sequence, self.bundle, *self._at_home)
         for version, (_key, body) in versions_in_use(connection).items():
             if version not in self._programs:
                 sequence = Sequence.model_validate(expand_patterns(body, self.bundle.catalogue))
-                self._programs[version] = SequenceProgram(version, sequence, self.bundle, self._time_zone)
+                self._programs[version] = SequenceProgram(version, sequence, self.bundle, *self._at_home)
         return self._programs
 
 

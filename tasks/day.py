@@ -103,8 +103,8 @@ def run_flow(context: Context, flow: str, now: datetime, seam: Seam = plainly) -
             steps["publish"] = first
         for step in FLOWS[flow]:
             counts = _call(step, seam, run, steps)
-            if step is advance and rescore in FLOWS[flow]:
-                _look_again(counts, seam, run, steps)
+            if step is advance and deliver in FLOWS[flow]:
+                _follow_updates(counts, seam, run, steps)
             if step is deliver and advance in FLOWS[flow]:
                 _until_nothing_moves(seam, run, steps)
     except BaseException as error:
@@ -144,15 +144,14 @@ def _until_nothing_moves(seam: Seam, run: Run, steps: dict[str, Counts]) -> None
     """Go on from the messages just settled, until a run at the same instant would change nothing."""
     for _ in range(MOST_ROUNDS):
         counts = _call(advance, seam, run, steps)
-        if not _look_again(counts, seam, run, steps) and not counts.get("messages_queued"):
+        if not counts.get("fields_updated") and not counts.get("messages_queued"):
             return
+        _follow_updates(counts, seam, run, steps)
         _call(deliver, seam, run, steps)
 
 
-def _look_again(advanced: Counts, seam: Seam, run: Run, steps: dict[str, Counts]) -> bool:
-    """Scores, goals and entries may ask for a field that a step has just changed; returns whether one was."""
-    if not advanced.get("fields_updated"):
-        return False
-    for step in (rescore, restage, enroll):
-        _call(step, seam, run, steps)
-    return True
+def _follow_updates(counts: Counts, seam: Seam, run: Run, steps: dict[str, Counts]) -> None:
+    """A field that a step has set may be worth points, and let its lead enter elsewhere; before anything is sent."""
+    if counts.get("fields_updated"):
+        for step in (rescore, restage, enroll):
+            _call(step, seam, run, steps)

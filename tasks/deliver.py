@@ -40,11 +40,17 @@ def deliver(run: Run) -> dict[str, int]:
         holds.pause_for_sales(connection, compiled.pausing, now)
         counts["messages_skipped"] += messages.skip_refused(connection, now)
         counts["messages_held"] += _hold_for_windows(connection, compiled, run)
+        capped = compiled.caps.plan(connection, now)
+        counts["messages_capped"] += capped
         paused = messages.transport_pause(connection, context.email.name, now)
     if paused is not None:
         counts["transport_paused"] = 1
         return dict(counts)
-    _Worker(run, compiled, counts).work()
+    worker = _Worker(run, compiled, counts)
+    while worker.work() and capped:
+        with context.database.write() as connection:
+            if not compiled.caps.plan_again(connection, now):
+                break
     return {key: value for key, value in counts.items() if value}
 
 
@@ -62,7 +68,7 @@ def _hold_for_windows(connection: Connection, compiled: Compiled, run: Run) -> i
         if window is None:
             continue
         places = messages.places_of_ready(connection, [version], run.now)
-        opens = closed_places(places, window, run.now, *program.time_zones)
+        opens = closed_places(places, window, run.now, *program.time_zones, home=program.home)
         held += messages.hold_until_open(connection, [version], opens, run.now)
     return held
 
@@ -76,33 +82,32 @@ class _Worker:
         self.counts = counts
         self.owner = f"{platform.node()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.lease = timedelta(seconds=run.context.settings.email.lease_seconds)
+        self.left = run.context.settings.email.limit_per_run
         self.database = run.context.database
 
-    def work(self) -> None:
-        """Claim and send until nothing is ready, the run's limit is reached, or the transport refuses us."""
+    def work(self) -> bool:
+        """Claim and send until nothing is ready; False when the run's limit or the transport stops us before."""
         try:
             session = self.run.context.email.open()
         except TransportDown as error:
-            self._transport_refuses(str(error))
-            return
+            return self._transport_refuses(str(error))
         except RetryLater as error:
-            self._transport_is_away(str(error))
-            return
+            return self._transport_is_away(str(error))
         with session:
-            self._empty_queue(session)
+            return self._empty_queue(session)
 
-    def _empty_queue(self, session: EmailSession) -> None:
-        left = self.run.context.settings.email.limit_per_run
-        while left > 0:
+    def _empty_queue(self, session: EmailSession) -> bool:
+        while self.left > 0:
             hit("deliver.before_claim")
-            mails = self._claim(min(_BATCH, left))
+            mails = self._claim(min(_BATCH, self.left))
             if not mails:
-                return
+                return True
             hit("deliver.claimed")
-            left -= len(mails)
+            self.left -= len(mails)
             if not all(self._send(session, mail) for mail in mails):
-                return
+                return False
         self.counts["limit_reached"] = 1
+        return False
 
     def _claim(self, limit: int) -> list[Mail]:
         context, now = self.run.context, self.run.now
@@ -165,10 +170,13 @@ class _Worker:
                 transport=context.email.name,
                 subject=mail.subject,
                 locale=mail.locale,
+                caps=self.compiled.caps,
             )
             hit("deliver.before_handing_over_commit")
         if refused is not None:
-            self.counts["messages_skipped"] += refused not in ("taken-over", messages.ON_HOLD)
+            self.counts["messages_capped"] += refused == messages.FREQUENCY_CAP
+            back = ("taken-over", messages.ON_HOLD, messages.FREQUENCY_CAP)
+            self.counts["messages_skipped"] += refused not in back
         return refused is None
 
     def _record(self, mail: Mail, receipt: Receipt) -> None:
@@ -198,6 +206,9 @@ class _Worker:
                 )
             hit("deliver.before_verdict_commit")
         hit("deliver.settled")
+        if receipt.verdict in (Verdict.RETRY, Verdict.REJECTED):
+            with self.database.write() as connection:
+                messages.give_slot_back(connection, mail.message_id, self.run.now)
         self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
 
     def _ended_early(self, mail: Mail, receipt: Receipt) -> None:

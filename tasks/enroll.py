@@ -45,12 +45,14 @@ def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, c
         held = compiled.colleague_pause.pause(connection, batch, run.now)
         if held > 0:
             counts["held:colleague-replied"] = counts.get("held:colleague-replied", 0) + held
+    hit("enroll.left")
     states = sequences.states(connection)
     for name, plan in compiled.entries.items():
         if name in states and states[name] != "on":
             plan.pass_by(connection, batch, run.now)
             continue
         counts["entered"] += plan.enter(connection, batch, run.now, compiled.version(f"sequences/{name}"))["entered"]
+    hit("enroll.entered")
     for program in programs:
         for statement in program.awaited:
             woken = connection.execute(statement, {"now": run.now, "batch": batch}).rowcount

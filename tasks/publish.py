@@ -13,6 +13,7 @@ from typing import Any
 from db import definitions, entries, follow, messages, scores, work
 from db.conditions import Scope
 from db.definitions import Live
+from db.derived import DerivePlan
 from db.engine import Connection
 from db.entries import EntryPlan
 from nurture.check import check_documents
@@ -160,6 +161,7 @@ class _Publishing:
             waiting = messages.queued_with(self.connection, key.partition("/")[2])
             found.count(f"{key}: queued messages that take the new text", waiting)
         if live is not None and _rules_changed(live, new):
+            DerivePlan(self.bundle).forget_others(self.connection)
             found.count("scored and staged anew", self._look_at_everyone())
         return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from db import definitions, outcomes, reports, runs
+from db import definitions, experiments, outcomes, reports, runs
 from db.engine import Connection, Database
 from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.program import flatten
@@ -81,7 +81,15 @@ def _sequences(connection: Connection, bundle: Bundle | None) -> list[Facts]:
         step_of(row, "email")[row["answer"]] += row["messages"]
     for row in reports.goals_after_step(connection):
         step_of(row)["goals"] += row["goals"]
+    _experiments(connection, found)
     return [{**each, "steps": _plainly(each["steps"].values())} for each in found.values()]
+
+
+def _experiments(connection: Connection, found: dict[str, Facts]) -> None:
+    for row in experiments.by_variant(connection):
+        found[row["sequence"]]["variants"].append(row)
+    for name, groups in experiments.holdouts(connection).items():
+        found[name]["holdout"] = groups
 
 
 def _empty(name: str, title: str) -> Facts:
@@ -95,6 +103,8 @@ def _empty(name: str, title: str) -> Facts:
         "exited": 0,
         "exits": {},
         "steps": {},
+        "variants": [],
+        "holdout": None,
     }
 
 

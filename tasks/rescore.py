@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from db import scores, work
+from db import account_scores, scores, work
+from db.engine import Connection
 from nurture.failpoints import hit
-from tasks.context import Run
+from tasks.context import Compiled, Run
 
 
 def rescore(run: Run) -> dict[str, int]:
@@ -16,17 +17,31 @@ def rescore(run: Run) -> dict[str, int]:
     rescored = 0
     with context.database.write() as connection:
         scores.mark_due(connection, now)
+    hit("rescore.marked")
     while True:
-        batch = uuid4().hex
+        batch, told = uuid4().hex, 0
         with context.database.write() as connection:
             claimed = work.claim(connection, "score", batch, context.batch_size)
             if claimed:
+                compiled.verdicts.judge(connection, batch, now)
+                # What sales says of one person of an account's task is a fact about all of them, before any is scored.
+                told = compiled.answers.spread(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
-                compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
-                work.hand_on(connection, "score", batch, "stage", now)
+                waiting = _where_colleagues_wait(connection, compiled)
+                compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
+                hit("rescore.scored")
+                work.hand_on(connection, "score", batch, "stage")
                 work.finish(connection, "score", batch)
             hit("rescore.before_commit")
         hit("rescore.committed")
         rescored += claimed
-        if claimed < context.batch_size:
+        if claimed < context.batch_size and not told:
             return {"leads_rescored": rescored}
+
+
+def _where_colleagues_wait(connection: Connection, compiled: Compiled) -> str | None:
+    """The queue for the people of an account whose score changes, if anything asks for it that somebody is in."""
+    if not compiled.bundle.rules.account_scores:
+        return None
+    in_flight = [program.sequence for program in compiled.programs(connection).values()]
+    return account_scores.asked_by(compiled.bundle, in_flight)

@@ -19,6 +19,7 @@ from db.engine import Database
 from nurture.records import Consent, EventRecord, Identity, LeadRecord
 from tasks.context import Context
 from tasks.day import Outcome, run_flow
+from tasks.merge import MergeReport, merge_leads
 from tasks.publish import publish
 from tasks.settings import Settings
 
@@ -156,6 +157,12 @@ class World:
         record = LeadRecord((Identity("email", f"{name}@example.com"),), given, attributes, tuple(consents))
         self.store([record])
 
+    def store_consent(self, name: str, topic: str, status: str = "granted") -> None:
+        """A lead says yes or no to a topic."""
+        consent = Consent(status, "consent", "test", topic=topic)
+        identity = Identity("email", f"{name}@example.com")
+        self.store([LeadRecord((identity,), {"email": f"{name}@example.com"}, {}, (consent,))])
+
     def happens(
         self, name: str, kind: str, at: datetime | None = None, /, *, silent: bool = False, **properties: Any
     ) -> None:
@@ -187,6 +194,10 @@ class World:
                 catalogue=self.context.compiled().bundle.catalogue,
                 secret=SECRET.encode(),
             )
+
+    def merge(self, stays: str, goes: str, **options: Any) -> MergeReport:
+        """Make one lead of two, by their names."""
+        return merge_leads(self.context, f"{stays}@example.com", f"{goes}@example.com", self.now, **options)
 
     def run(self, flow: str = "daily-sync") -> Outcome:
         """Run a flow at the present virtual instant."""

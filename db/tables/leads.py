@@ -58,6 +58,7 @@ identities = Table(
     Column("kind", Key, nullable=False, comment="email, phone, anonymous, or external:<source>"),
     Column("value", Key, nullable=False, comment="normalised"),
     reference("lead_id", "leads.id", nullable=True, index=True),
+    # When it was first seen; of an anonymous one, when it found its lead.
     instant("created_at"),
     UniqueConstraint("kind", "value"),
     comment="how a lead is recognised; without a lead while its activity is anonymous",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nurture.conditions import OperatorsOrValue, Part
+from nurture.definitions.machines import Machines
 from nurture.durations import DurationText
 
 Channel = Literal[
@@ -61,6 +62,7 @@ class Catalogue(Part):
     derived: dict[str, DerivedType] = Field(default_factory=dict)
     fields: dict[str, ProfileField] = Field(default_factory=dict)
     topics: dict[str, Topic]
+    machines: Machines = Machines()
 
 
 BUILT_IN_FIELDS: dict[str, ProfileField] = {

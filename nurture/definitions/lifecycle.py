@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -64,6 +65,19 @@ def _hours(value: Any) -> Any:
 Hours = Annotated[tuple[str, str], BeforeValidator(_hours)]
 
 
+def _day(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError(f"a day is written like 2026-12-24, not {value!r}")
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"there is no day {value}") from None
+    return value
+
+
+Day = Annotated[str, BeforeValidator(_day)]
+
+
 class SalesDesk(Part):
     """Who gets a sales task, how soon it must be taken, and what follows if it is not."""
 
@@ -72,6 +86,8 @@ class SalesDesk(Part):
     escalate_to: str = "sales-lead"
     business_days: list[Weekday] = Field(default_factory=lambda: list(WEEKDAYS[:5]))
     business_hours: Hours = ("08:00", "17:00")
+    holidays: str | None = None
+    closed: list[Day] = Field(default_factory=list)
     next_steps: dict[str, str] = Field(default_factory=dict)
 
 
@@ -108,10 +124,26 @@ class Profile(Part):
         return self.colleague_reply_pauses if isinstance(self.colleague_reply_pauses, Duration) else None
 
 
+class FrequencyCap(Part):
+    """So many marketing messages at most in any period of that length, counted over all sequences together."""
+
+    most: int = Field(ge=1)
+    per: DurationText
+    # Only messages about these count, and only they are held; without any, all.
+    topics: list[str] = Field(default_factory=list)
+
+
+class Contact(Part):
+    """How often one lead may hear from us."""
+
+    caps: list[FrequencyCap] = Field(default_factory=list)
+
+
 class Lifecycle(Part):
-    """Conversions, thresholds per profile, the sales desk and recycling."""
+    """Conversions, thresholds per profile, the sales desk, recycling and contact caps."""
 
     conversions: list[Conversion]
     profiles: dict[str, Profile]
     sales: SalesDesk = Field(default_factory=SalesDesk)
     recycle: Recycle = Field(default_factory=Recycle)
+    contact: Contact = Field(default_factory=Contact)

@@ -10,6 +10,7 @@ from nurture.conditions import Condition, OperatorsOrValue, Part
 from nurture.durations import DurationText
 
 Dimension = Literal["interest", "fit"]
+Period = Literal["ever", "day", "week", "month"]
 
 
 class Decay(Part):
@@ -29,7 +30,7 @@ class Cap(Part):
     """The most points that count, ever or per calendar period (UTC)."""
 
     points: float = Field(gt=0)
-    per: Literal["ever", "day", "week", "month"] = "ever"
+    per: Period = "ever"
 
 
 CapOrPoints = Annotated[Cap, BeforeValidator(lambda v: {"points": v} if isinstance(v, (int, float)) else v)]
@@ -51,7 +52,7 @@ class EventRule(Part):
 
 
 class ProfileRule(Part):
-    """Points while a condition about the lead holds; it may not ask for scores."""
+    """Points while a condition about the lead holds; it may not ask for scores. They have no date and never fade."""
 
     id: str
     when: Condition
@@ -62,7 +63,7 @@ class ProfileRule(Part):
 
 
 class Group(Part):
-    """Rules that share a cap or a decay."""
+    """Rules that share a cap or a decay; a cap is about one dimension, and `per: ever` where fit rules are in it."""
 
     cap: CapOrPoints | None = None
     decay: Decay | None = None

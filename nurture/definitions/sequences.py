@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from datetime import time
+from datetime import date, time
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -38,12 +38,30 @@ def _clock(value: Any) -> Any:
 Clock = Annotated[time, BeforeValidator(_clock)]
 
 
+def _is_day(value: str) -> str:
+    try:
+        if date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise ValueError(f"a day is written like 2026-12-24, not `{value}`")
+
+
+Day = Annotated[str, AfterValidator(_is_day)]
+
+
 class Window(Part):
-    """Local times at which something may happen, in the lead's time zone."""
+    """Local times at which something may happen, in the lead's time zone.
+
+    `holidays` closes it on public holidays: True means those of where the lead lives, a code like `DK` or `DE-BY` those
+    of one place. `closed` are further days, local as all of it.
+    """
 
     days: list[Weekday] = Field(default_factory=lambda: list(WEEKDAYS[:5]), min_length=1)
     from_: Clock = Field(time(8), alias="from")
     to: Clock = time(17)
+    holidays: bool | str = False
+    closed: list[Day] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _ordered(self) -> Window:

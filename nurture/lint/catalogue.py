@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from nurture.definitions.catalogue import BUILT_IN_FIELDS, Catalogue
 from nurture.lint.conditions import lint_where
 from nurture.lint.findings import Definitions, Finding, unknown_event
+from nurture.lint.machines import lint_machines
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+\Z")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -26,6 +27,7 @@ def lint_catalogue(definitions: Definitions) -> Iterator[Finding]:
     for name in catalogue.fields.keys() & BUILT_IN_FIELDS.keys():
         message = f"`{name}` is there without being declared"
         yield Finding(DOCUMENT, ("fields", name), "built-in-field", message, "delete it here", key=True)
+    yield from lint_machines(catalogue.machines, DOCUMENT)
     yield from _names("topics", catalogue.topics, _TOPIC, "lower-case letters, digits, `-` and `_`")
 
 

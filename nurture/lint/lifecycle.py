@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nurture.conditions import STAGE_RANK
 from nurture.definitions.lifecycle import Conversion, Lifecycle
 from nurture.lint.conditions import lint_condition, lint_where, truth
+from nurture.lint.contact_caps import lint_contact_caps
 from nurture.lint.findings import Definitions, Finding, unknown, unknown_event
 from nurture.strict_yaml import Path
 
@@ -23,6 +24,7 @@ def lint_lifecycle(definitions: Definitions) -> Iterator[Finding]:
         yield from _thresholds(lifecycle, name, definitions)
     yield from _sales(lifecycle, definitions)
     yield from _recycle(lifecycle, definitions)
+    yield from lint_contact_caps(lifecycle.contact.caps, DOCUMENT, ("contact", "caps"), definitions)
 
 
 def _conversions(lifecycle: Lifecycle, definitions: Definitions) -> Iterator[Finding]:

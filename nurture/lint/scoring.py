@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from nurture.conditions import AccountScoreIs, InAudience, ScoreIs, StageIs
 from nurture.definitions.scoring import Decay, EventRule, Scoring
+from nurture.lint.caps import lint_caps
 from nurture.lint.conditions import lint_condition, lint_where, parts_of, truth
 from nurture.lint.findings import Definitions, Finding, unknown, unknown_event
 from nurture.strict_yaml import Path
@@ -48,6 +49,8 @@ def lint_scoring(definitions: Definitions) -> Iterator[Finding]:
             yield Finding(DOCUMENT, (*path, "when"), "always-true-rule", message, remedy, "warning", key=True)
     for name, group in scoring.groups.items():
         yield from _decay(group.decay, ("groups", name, "decay"))
+    yield from lint_caps(scoring)
+    yield from _floor(scoring.floor)
     yield from _ids(scoring)
     yield from _unused_groups(scoring)
     yield from _attended_below_registered(scoring)
@@ -69,6 +72,12 @@ def _decay(decay: Decay | None, path: Path) -> Iterator[Finding]:
         yield Finding(
             DOCUMENT, (*path, name), "zero-duration", "points cannot fade in no time", "write a duration like `90 days`"
         )
+
+
+def _floor(floor: float | None) -> Iterator[Finding]:
+    if floor is not None and floor > 0:
+        message = "a floor above zero would give points to leads for having lost some, and none to those without any"
+        yield Finding(DOCUMENT, ("floor",), "floor-above-zero", message, "write `floor: 0`, or give points by a rule")
 
 
 def _ids(scoring: Scoring) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from nurture.definitions.sequences import (
 from nurture.lint.conditions import HOLDS, fits, lint_condition, lint_event_test, truth
 from nurture.lint.findings import Definitions, Finding, unknown
 from nurture.lint.steps import lint_course, steps_with_places
+from nurture.lint.windows import lint_window
 from nurture.problems import did_you_mean
 from nurture.strict_yaml import Path
 
@@ -73,6 +74,8 @@ def _head(name: str, sequence: Sequence, document: str, definitions: Definitions
         )
     for index, profile in enumerate(sequence.profiles):
         yield from unknown(document, ("profiles", index), "profile", profile, names.profiles, "lifecycle.yaml")
+    if sequence.window is not None:
+        yield from lint_window(sequence.window, document, ("window",))
     if sequence.time_zone is not None and not _is_zone(sequence.time_zone):
         yield Finding(
             document,
@@ -199,6 +202,8 @@ def _wait(step: WaitStep, path: Path, document: str, definitions: Definitions) -
         )
     if isinstance(wait, WaitUntil) and wait.until is not None:
         yield from lint_event_test(wait.until, document, (*path, "wait", "until"), definitions, in_sequence=True)
+    if isinstance(wait, WaitUntil) and wait.window is not None:
+        yield from lint_window(wait.window, document, (*path, "wait", "window"))
 
 
 def _audience(step: AudienceStep, path: Path, document: str, definitions: Definitions) -> Iterator[Finding]:

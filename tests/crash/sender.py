@@ -82,6 +82,7 @@ def send_then_mark() -> None:
                     transport="x",
                     subject="",
                     locale="",
+                    caps=self.compiled.caps,
                 )
                 failpoints.hit("deliver.before_verdict_commit")
             super()._record(mail, receipt)

@@ -34,7 +34,7 @@ def test_the_brief_has_who_why_now_score_timeline_content_mails_consent_and_next
     world.happens("ada", "content.white_paper_downloaded", title="Calibration without standstill")
     world.days(1)
     key = world.rows("messages")[-1]["key"]
-    world.happens("ada", "email.clicked", message_key=key)
+    world.happens("ada", "email.clicked", world.now + timedelta(minutes=4), message_key=key)
     world.happens("ada", "demo.requested", topic="calibration")
     world.days(1)
     facts, text = brief(world)

@@ -6,7 +6,13 @@ from copy import deepcopy
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
 
+from db import tables, work
+from tasks.definition_files import load_tree
+from tasks.explain import explain_lead
+from tests.house.project import ROOT
 from tests.world import DOCUMENTS, START, World
 
 
@@ -186,15 +192,6 @@ def test_derived_types_come_from_raw_page_views(new_world):
     assert world.score("ada")["total"] == 30
 
 
-def test_an_account_adds_up_its_people(world):
-    world.lead("ada", company="Acme ApS")
-    world.lead("bo", company="ACME")
-    world.happens("ada", "email.clicked")
-    world.happens("bo", "content.white_paper_downloaded")
-    world.run("rescore")
-    assert [row["total"] for row in world.rows("accounts")] == [15.0]
-
-
 def test_a_rescore_without_news_touches_nobody(world):
     world.lead("ada")
     world.happens("ada", "email.clicked")
@@ -209,3 +206,282 @@ def test_points_of_ages_ago_have_faded_to_nothing_and_stop_no_run(new_world):
     world.happens("ada", "page.viewed", START - timedelta(days=90))
     world.run("rescore")
     assert world.score("ada")["total"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_type_that_is_derived_no_longer_is_paid_no_longer_and_explained_as_it_was(new_world):
+    documents = with_scoring(rules=[{"event": "page.pricing_visited", "points": 20}])
+    documents["events"]["events"]["page.pricing_visited"] = {
+        "label": "Prices",
+        "channel": "website",
+        "direction": "inbound",
+    }
+    derived = {"page.pricing_visited": {"from": "page.viewed", "where": {"url": {"contains": "/pricing"}}}}
+    documents["events"]["derived"] = derived
+    world = new_world(documents)
+    world.lead("ada")
+    world.happens("ada", "page.viewed", url="https://example.com/pricing")
+    for points in (20, 0, 20):
+        world.run("rescore")
+        assert world.score("ada")["total"] == points
+        world.now += timedelta(days=1)
+        world.documents["events"]["derived"] = {} if points else derived
+        world.publish()
+    world.run("rescore")
+    for days, points in enumerate((20, 0, 20, 0)):
+        facts = explain_lead(world.context, "ada@example.com", world.now, START + timedelta(days=days))
+        assert facts["score"]["total"] == points
+
+
+DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
+
+
+def test_points_for_a_profile_count_in_the_cap_of_their_group(new_world):
+    world = new_world(
+        with_scoring(
+            rules=[{"event": "email.clicked", "points": 4, "group": "g", "dimension": "fit", "cap": 6}],
+            fit=[
+                {"id": "near", "when": {"field": "country", "is": "DK"}, "points": 3, "group": "g"},
+                {"id": "large", "when": {"field": "employees", "at_least": 100}, "points": 2},
+            ],
+            groups={"g": {"cap": 7}},
+        )
+    )
+    world.lead("ada", country="DK", employees=250)
+    world.happens("ada", "email.clicked")
+    world.happens("ada", "email.clicked")
+    world.run("rescore")
+    # Two clicks' 8 capped to 6, with the country 9, capped by the group to 7; the employees stand outside of it.
+    assert contributions(world, "ada") == {
+        ("email.clicked", "rule"): 8.0,
+        ("email.clicked", "cap"): -2.0,
+        ("near", "rule"): 3.0,
+        ("large", "rule"): 2.0,
+        ("group:g", "group_cap"): -2.0,
+    }
+    assert world.score("ada") == {"interest": 0.0, "fit": 9.0, "total": 9.0}
+
+
+def test_a_cap_per_day_counts_within_its_groups_cap_per_week(new_world):
+    world = new_world(
+        with_scoring(
+            rules=[{"event": "page.viewed", "points": 2, "cap": {"points": 3, "per": "day"}, "group": "web"}],
+            groups={"web": {"cap": {"points": 5, "per": "week"}}},
+        )
+    )
+    world.lead("ada")
+    # A Sunday's last instant, and Monday, Tuesday and Wednesday of the week after it, twice each.
+    sunday = START.replace(hour=0) - TICK
+    world.now += 3 * DAY
+    for at in (sunday, sunday, *(START - TICK * each + day * DAY for day in range(3) for each in range(2))):
+        world.happens("ada", "page.viewed", at)
+    world.run("rescore")
+    # 3 for Sunday; 9 for the three days of the next week, capped to 5.
+    assert contributions(world, "ada") == {
+        ("page.viewed", "rule"): 16.0,
+        ("page.viewed", "cap"): -4.0,
+        ("group:web", "group_cap"): -4.0,
+    }
+    assert world.score("ada")["total"] == 8
+
+
+def test_each_event_fades_before_caps_are_looked_at(new_world):
+    rule = {"event": "page.viewed", "points": 8, "decay": {"half_life": "1 day"}, "cap": 10}
+    world = new_world(with_scoring(rules=[rule]))
+    world.lead("ada")
+    world.happens("ada", "page.viewed", START - DAY)
+    world.happens("ada", "page.viewed", START)
+    world.run("rescore")
+    assert world.score("ada")["total"] == pytest.approx(10)
+    world.now += DAY
+    world.run("rescore")
+    # 2 and 4, not half of what the cap let through.
+    assert world.score("ada")["total"] == pytest.approx(6)
+
+
+def test_a_score_is_kept_unrounded(new_world):
+    world = new_world(with_scoring(rules=[{"event": "page.viewed", "points": 1, "decay": {"linear": "3 days"}}]))
+    world.lead("ada")
+    world.happens("ada", "page.viewed", START - DAY)
+    world.run("rescore")
+    assert world.score("ada")["total"] == pytest.approx(2 / 3, abs=1e-12)
+
+
+def test_what_is_shipped_has_no_floor_so_that_a_score_may_be_negative(new_world):
+    scoring = load_tree(ROOT / "templates")["scoring.yaml"]
+    assert "\nfloor:" not in scoring
+    world = new_world(with_scoring(rules=[{"event": "email.unsubscribed", "points": -5}]))
+    world.lead("ada")
+    world.happens("ada", "email.unsubscribed")
+    world.run("rescore")
+    assert world.score("ada")["total"] == -5
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_fit_rule_over_a_period_ends_at_the_very_instant_and_touches_nobody_else(new_world, reverse):
+    recent = {"did": {"event": "page.viewed", "at_least": 2, "within": "7 days"}}
+    rule = {"id": "keen", "when": {"not": recent} if reverse else recent, "points": 5}
+    world = new_world(with_scoring(fit=[rule]))
+    for name in ("ada", "bo"):
+        world.lead(name)
+        world.happens(name, "page.viewed", START - DAY)
+    world.happens("ada", "page.viewed", START - 3 * DAY)
+    world.run("rescore")
+    keen, cool = (0, 5) if reverse else (5, 0)
+    assert (world.score("ada")["fit"], world.score("bo")["fit"]) == (keen, cool)
+    # With the second latest page the second one is gone.
+    world.now = START + 4 * DAY - TICK
+    assert world.run("rescore").counts["leads_rescored"] == 0
+    world.now = START + 4 * DAY
+    assert world.run("rescore").counts["leads_rescored"] == 1
+    assert world.score("ada")["fit"] == cool
+
+
+def test_a_fit_rule_about_age_holds_from_the_very_instant(new_world):
+    rules = [
+        {"id": "old", "when": {"field": "created_at", "older_than": "30 days"}, "points": 3},
+        {"id": "new", "when": {"field": "created_at", "newer_than": "10 days"}, "points": 1},
+    ]
+    world = new_world(with_scoring(fit=rules))
+    world.lead("ada")
+    for days, points in ((0, 1), (10, 0), (30, 3)):
+        if days:
+            world.now = START + days * DAY - TICK
+            assert world.run("rescore").counts["leads_rescored"] == 0
+        world.now = START + days * DAY
+        assert world.run("rescore").counts["leads_rescored"] == 1
+        assert world.score("ada")["fit"] == points
+    world.now += 300 * DAY
+    assert world.run("rescore").counts["leads_rescored"] == 0
+
+
+@pytest.mark.parametrize("decay", [{"linear": "3 days"}, {"half_life": "2 hours"}])
+def test_points_with_nothing_left_to_fade_are_looked_at_no_more_and_nothing_is_lost(new_world, decay):
+    world = new_world(with_scoring(rules=[{"event": "page.viewed", "points": 10, "decay": decay}]))
+    world.lead("ada")
+    world.happens("ada", "page.viewed")
+    looks = 0
+    for _ in range(10):
+        looks += world.run("rescore").counts["leads_rescored"]
+        world.now += DAY
+    assert 3 <= looks <= 4
+    assert world.rows("scores")[0]["due_at"] is None
+    assert world.score("ada")["total"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_removed_rule_takes_its_points_with_it(world):
+    world.lead("ada")
+    world.happens("ada", "email.clicked")
+    world.happens("ada", "page.viewed")
+    world.run()
+    world.documents["scoring"]["rules"] = [{"event": "page.viewed", "points": 1}]
+    world.publish()
+    world.run()
+    assert contributions(world, "ada") == {("page.viewed", "rule"): 1.0}
+    assert world.score("ada")["total"] == 1
+
+
+def test_an_open_that_was_inferred_from_a_click_is_kept_and_not_paid(new_world):
+    rules = [{"event": "email.opened", "points": 1}, {"event": "email.clicked", "points": 5}]
+    world = new_world(with_scoring(rules=rules))
+    world.lead("ada")
+    world.happens("ada", "email.clicked")
+    for said in (True, "true", "Yes", 1):
+        world.happens("ada", "email.opened", inferred=said)
+    world.run("rescore")
+    assert contributions(world, "ada") == {("email.clicked", "rule"): 5.0}
+    assert len(world.rows("events", type="email.opened")) == 4
+    # One that a pixel saw is paid, and only that one is named.
+    world.happens("ada", "email.opened", inferred=False)
+    world.happens("ada", "email.opened", event_id="seen")
+    world.run("rescore")
+    parts = explain_lead(world.context, "ada@example.com", world.now)["score"]["contributions"]
+    assert {part["rule"]: (part["points"], len(part["events"])) for part in parts} == {
+        "email.opened": (2.0, 2),
+        "email.clicked": (5.0, 1),
+    }
+
+
+def test_a_corrected_machine_flag_corrects_the_score(world):
+    world.lead("ada")
+    world.happens("ada", "email.clicked", event_id="doubtful")
+    doubtful = tables.events.c.source_event_id == "doubtful"
+    for machine, points in ((True, 0), (False, 5)):
+        with world.database.write() as connection:
+            connection.execute(sa.update(tables.events).where(doubtful).values(machine=machine))
+            work.mark(connection, "score", sa.select(tables.events.c.lead_id).where(doubtful), world.now)
+        world.run("rescore")
+        assert world.score("ada")["total"] == points
+
+
+def test_decay_overnight_does_not_demote_an_mql(new_world):
+    documents = with_scoring(rules=[{"event": "page.viewed", "points": 45, "decay": {"half_life": "1 day"}}])
+    world = new_world(documents)
+    world.lead("ada")
+    world.happens("ada", "page.viewed")
+    world.run()
+    assert world.stage("ada") == "mql"
+    world.days(3)
+    assert world.score("ada")["total"] < 40
+    assert world.stage("ada") == "mql"
+
+
+def test_criteria_may_ask_for_interest_for_fit_or_for_both(new_world):
+    documents = with_scoring(
+        rules=[{"event": "email.clicked", "points": 10}],
+        fit=[{"id": "near", "when": {"field": "country", "is": "DK"}, "points": 10}],
+    )
+    for name, needed in (("by-interest", ["interest"]), ("by-fit", ["fit"]), ("by-both", ["interest", "fit"])):
+        asks = [{"score": {"dimension": dimension, "at_least": 10}} for dimension in needed]
+        documents["sequences/" + name] = {
+            **documents["sequences/papers"],
+            "sequence": name,
+            "entry": {"when": {"all": asks}},
+        }
+    world = new_world(documents)
+    world.lead("ada", country="DK")
+    world.lead("bo")
+    world.happens("bo", "email.clicked")
+    world.lead("cy", country="DK")
+    world.happens("cy", "email.clicked")
+    world.run()
+    entered = {name: set() for name in ("ada", "bo", "cy")}
+    for name, sequences in entered.items():
+        sequences |= {row["sequence"] for row in world.rows("enrollments", lead_id=world.lead_id(name))}
+    assert entered == {"ada": {"by-fit"}, "bo": {"by-interest"}, "cy": {"by-interest", "by-fit", "by-both"}}
+
+
+def test_an_earlier_instant_is_computed_from_what_had_happened_by_then(new_world):
+    world = new_world(with_scoring(rules=[{"event": "page.viewed", "points": 8, "decay": {"half_life": "10 days"}}]))
+    world.lead("ada")
+    world.happens("ada", "page.viewed")
+    world.now += 20 * DAY
+    world.happens("ada", "page.viewed")
+    # Known only now, and it belongs to that time.
+    world.happens("ada", "page.viewed", START + 10 * DAY)
+    world.run("rescore")
+    for at, points in ((START, 8), (START + 10 * DAY - TICK, 4), (START + 10 * DAY, 12), (world.now, 14)):
+        facts = explain_lead(world.context, "ada@example.com", world.now, at)
+        assert facts["score"]["total"] == pytest.approx(points, abs=1e-4)
+
+
+def test_a_rescore_takes_as_many_statements_for_many_leads_as_for_one(new_world):
+    recent = {"did": {"event": "page.viewed", "within": "7 days"}}
+    documents = with_scoring(
+        rules=[{"event": "page.viewed", "points": 2, "cap": 5, "group": "g", "decay": {"half_life": "3 days"}}],
+        fit=[{"id": "keen", "when": recent, "points": 1}, {"id": "in", "when": recent, "points": 1, "group": "f"}],
+        groups={"g": {"cap": 4}, "f": {"cap": 3}},
+        floor=0,
+    )
+    documents["sequences/papers"]["exits"].append({"reason": "cold", "when": {"account_score": {"below": -1}}})
+    counts = []
+    for people in (2, 60):
+        world = new_world(documents)
+        for number in range(people):
+            world.lead(f"lead{number}", company=f"Company {number % 7}")
+            world.happens(f"lead{number}", "page.viewed")
+        seen: list[str] = []
+        event.listen(world.database.engine, "before_cursor_execute", lambda *call, seen=seen: seen.append(call[2]))
+        world.run("rescore")
+        counts.append(len(seen))
+    assert counts[0] == counts[1]

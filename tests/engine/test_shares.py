@@ -89,3 +89,29 @@ def test_shares_are_as_large_as_they_say():
         seeds = share_seeds("holdout", name)
         part = sum(share_of(lead, seeds) < 1000 for lead in range(1, 20_001))
         assert 1800 < part < 2200
+
+
+def test_the_report_compares_variants_and_the_held_out(new_world):
+    from tasks.report_data import gather
+    from tasks.report_page import render
+
+    variants = [{"name": "short", "email": "more", "share": 50}]
+    world = world_of(
+        new_world,
+        steps=[{"id": "first", "email": "thanks", "variants": variants}, {"id": "p", "wait": "9 days"}],
+        holdout=25,
+    )
+    world.days(1)
+    for number in range(PEOPLE):
+        world.happens(f"lead{number}", "demo.requested" if number % 2 else "page.viewed")
+    world.run("follow-up")
+    [facts] = gather(world.database, world.now)["sequences"]
+    sent = {row["variant"]: row["sent"] for row in facts["variants"]}
+    assert set(sent) == {"control", "short"}
+    groups = facts["holdout"]
+    assert sum(sent.values()) == groups["others"]["entered"] == PEOPLE - groups["held_out"]["entered"]
+    assert groups["others"]["goals"] + groups["held_out"]["goals"] == PEOPLE // 2
+    assert sum(row["goals"] for row in facts["variants"]) == groups["others"]["goals"]
+    page = render(gather(world.database, world.now), world.context.settings.project)
+    assert f"who were held out, {100 * groups['held_out']['goals'] / groups['held_out']['entered']:.0f}" in page
+    assert '<td class="left">short</td>' in page

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement
 
-from db import messages, sales_tasks
+from db import account_scores, holds, messages, sales_tasks
 from db.advance import SequenceProgram
 from db.conditions import NOW
 from tests.world import DOCUMENTS
@@ -19,14 +20,23 @@ def everything(world: Any) -> Iterator[Any]:
     compiled = world.context.compiled()
     scores, stages, tasks = compiled.scores, compiled.stages, compiled.tasks
     yield from (scores.contributions, scores.profile_contributions, scores.floors, stages.by_event, *stages.by_score)
+    yield from (scores.shared_group_caps, scores.totals, account_scores._ROLL_UP, *account_scores._MARK.values())
     yield from (
         tasks.new,
         tasks.colleagues,
         tasks.again,
         tasks.colleagues_again,
+        compiled.answers.facts.select(),
+        compiled.answers.accept,
+        compiled.answers.close,
+        compiled.answers.close_customers,
         messages._SKIP_REFUSED,
         messages._CHECK,
+        messages._SLOT_IS_BACK,
+        compiled.caps._free_at,
+        *(sa.select(each) for each in compiled.caps._holds),
     )
+    yield compiled.verdicts.statement
     yield from (part for pair in compiled.derived.statements for part in pair)
     for plan in compiled.entries.values():
         yield from (plan.batch.fall, plan.batch.rise, plan.batch.enter, plan.everybody.enter)
@@ -39,6 +49,9 @@ def everything(world: Any) -> Iterator[Any]:
             yield from (statement for _, statement in (*program.leave, *program.leave_changed))
             for node in program.nodes:
                 yield from (statement for _, statement in program._build(connection, node))
+            yield from program._passing.values()
+    yield from (*holds._RELEASE, *holds._RESUME_ONE, holds._HOLD_ONE, holds._PAUSE_FOR_SALES)
+    yield from (compiled.colleague_pause.hold, compiled.colleague_pause.longer)
     yield sales_tasks.has_open_task(NOW)
 
 
@@ -49,11 +62,20 @@ def test_no_statement_joins_a_table_by_accident(new_world):
         "floor": 0,
         "groups": {"g": {"cap": 3}},
         "fit": [
-            {"id": "f", "points": 1, "when": {"did": "page.viewed"}},
+            {"id": "f", "points": 1, "group": "g", "when": {"did": "page.viewed"}},
+            {"id": "w", "points": 1, "when": {"did": {"event": "page.viewed", "at_least": 2, "within": "9 days"}}},
+            {"id": "a", "points": 1, "when": {"field": "created_at", "older_than": "9 days"}},
             {"id": "h", "points": 1, "when": {"stage": "mql"}},
         ],
     }
     documents["events"]["derived"] = {"x": {"from": "page.viewed", "at_least": 3, "visit_gap": "1 h"}}
+    documents["lifecycle"]["contact"] = {
+        "caps": [
+            {"most": 3, "per": "7 days"},
+            {"most": 1, "per": "1 day"},
+            {"most": 1, "per": "2 days", "topics": ["nurture"]},
+        ]
+    }
     every = {
         "any": [
             replied,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -18,13 +20,18 @@ WARNINGS = {
     "always-true-rule",
     "attended-below-registered",
     "empty-audience",
+    "idle-cap",
     "left-empty",
     "missing-exit",
     "no-control",
     "no-points",
     "no-wait-between-emails",
+    "takes-people",
     "unused-group",
 }
+
+# Every Monday for more than a year.
+MONDAYS = ", ".join((date(2026, 1, 5) + timedelta(weeks=number)).isoformat() for number in range(54))
 
 # The file, what stands there, what is written instead, where the problem shows, its code, words of message and remedy.
 MISTAKES = [
@@ -45,6 +52,19 @@ MISTAKES = [
     (SEQUENCE, "wait: 3 days", "wait: 99999 days", "99999 days", "wrong-value", "ten years", ""),
     (SEQUENCE, ", timeout: 10 days", "", "<{until", "no-timeout", "`timeout`", "add `timeout"),
     (SEQUENCE, "wait: 3 days", "wait: {window: {from: 8}}", "8}", "wrong-value", "`from`", ""),
+    (SEQUENCE, "entry:", "window: {holidays: ZZ}\nentry:", "ZZ", "unknown-country", "`ZZ`", "`DE-BY`"),
+    (SEQUENCE, "wait: 3 days", "wait: {window: {holidays: ZZ}}", "ZZ", "unknown-country", "`ZZ`", "`DE-BY`"),
+    (SEQUENCE, "entry:", "window: {closed: [24.12.2026]}\nentry:", "24.12", "wrong-value", "`24.12.2026`", ""),
+    (SEQUENCE, "entry:", "window: {closed: [2026-02-30]}\nentry:", "2026-02", "wrong-value", "2026-12-24", ""),
+    (SEQUENCE, "entry:", f"window: {{days: [mon], closed: [{MONDAYS}]}}\nentry:",
+     "[2026", "never-open", "a year", "open"),
+    (LIFECYCLE, "sales:", "contact: {caps: [{most: 0, per: 1 day}]}\nsales:", "0,", "wrong-value", "at least 1", ""),
+    (LIFECYCLE, "sales:", "contact: {caps: [{most: 2, per: 0 days}]}\nsales:", "0 days", "zero-duration", "", "7 days"),
+    (LIFECYCLE, "sales:", "contact: {caps: [{most: 2}]}\nsales:", "{most", "missing-option", "`per`", "add"),
+    (LIFECYCLE, "sales:", "contact: {caps: [{most: 2, per: 1 day, topics: [nurtur]}]}\nsales:",
+     "nurtur]", "unknown-topic", "`nurtur`", "`nurture`"),
+    (LIFECYCLE, "sales:", "contact: {caps: [{most: 1, per: 1 day}, {most: 7, per: 7 days}]}\nsales:",
+     "7, per", "idle-cap", "1 per 1 day", ""),
     (SEQUENCE, "topic: nurture", "topic: 5", "5", "wrong-type", "text", "quotes"),
     (SEQUENCE, "profiles: [b2b]", "profiles: b2b", "b2b", "wrong-type", "a list", "[ ]"),
     (SEQUENCE, "entry:", "priority: high\nentry:", "high", "wrong-type", "whole number", ""),
@@ -155,6 +175,14 @@ MISTAKES = [
     # The catalogue.
     (EVENTS, "  email.clicked:", "  Clicked:", None, "bad-name", "`Clicked`", "noun.verb"),
     (EVENTS, "  industry:", "  company:", None, "built-in-field", "`company`", "delete"),
+    (EVENTS, "topics:", "machines: {too_fast: 2 parsecs}\ntopics:", "2 parsecs", "wrong-value", "`2 parsecs`", ""),
+    (EVENTS, "topics:", "machines: {too_fast: 0 s}\ntopics:", "0 s", "zero-duration", "no time", "false"),
+    (EVENTS, "topics:", "machines: {too_fast: 2 hours}\ntopics:", "2 hours", "takes-people", "people", "seconds"),
+    (EVENTS, "topics:", "machines: {every_link: {links: 1}}\ntopics:", "1}", "wrong-value", "at least 2", ""),
+    (EVENTS, "topics:", "machines: {every_link: {whithin: 9 s}}\ntopics:",
+     "whithin", "unknown-option", "`whithin`", "`within`"),
+    (EVENTS, "topics:", "machines: {user_agents: [Chrome]}\ntopics:", "Chrome", "agent-of-people", "`Chrome`", ""),
+    (SEQUENCE, "wait: 3 days", "wait: 10 s", "10 s", "wrong-value", "`10 s`", "`3 days`"),
     (EVENTS, "where: {url: {contains: /pricing}}", "at_least: 3", "<{from", "wrong-value", "`visit_gap`", ""),
 ]  # fmt: skip
 
@@ -185,6 +213,19 @@ def test_new_leads_can_be_told_from_long_standing_ones():
     assert problems_with(SCORING, "{field: employees, at_least: 50}", "{field: created_at, newer_than: 30 days}") == []
     [problem] = problems_with(SCORING, "{field: employees, at_least: 50}", "{field: renewal, older_than: 30 days}")
     assert (problem.code, problem.remedy) == ("wrong-operator", "use one of: is_set")
+
+
+@pytest.mark.parametrize(
+    "caps",
+    [
+        "{most: 3, per: 7 days}, {most: 1, per: 1 day}",
+        # Fewer in a day than in a week, but of one topic only.
+        "{most: 1, per: 7 days, topics: [nurture]}, {most: 2, per: 7 days}",
+        "{most: 13, per: 7 days}, {most: 2, per: 24 h}",
+    ],
+)
+def test_caps_that_all_count_are_no_mistake(caps):
+    assert problems_with(LIFECYCLE, "sales:", f"contact: {{caps: [{caps}]}}\nsales:") == []
 
 
 def test_several_mistakes_are_all_said_at_once():

@@ -1,0 +1,88 @@
+"""Every invariant that the database alone can check; each names what it found, how to mend it, and what a person does.
+
+A check reads; a repair changes only what the stored facts decide beyond doubt, and never sends anything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from db.audit import (
+    audiences,
+    consents,
+    enrollments,
+    messages,
+    people,
+    queues,
+    sales_tasks,
+    scores,
+    sent,
+    stages,
+    steps,
+)
+from db.audit.check import Check, Done, Scene, look
+
+CHECKS: tuple[Check, ...] = (
+    *people.CHECKS,
+    *consents.CHECKS,
+    *scores.CHECKS,
+    *stages.CHECKS,
+    *sales_tasks.CHECKS,
+    *enrollments.CHECKS,
+    *steps.CHECKS,
+    *messages.CHECKS,
+    *sent.CHECKS,
+    *audiences.CHECKS,
+    *queues.CHECKS,
+)
+_EXAMPLES = 5
+
+
+def run_checks(
+    connection: Connection, now: datetime, *, repair: bool, scene: Scene | None = None, checks: Iterable[Check] = CHECKS
+) -> list[dict[str, Any]]:
+    """The broken invariants with how many rows and the first few ids; with `repair`, what could be mended is.
+
+    `repaired` counts the rows that the repairs changed; whether all is well then, another look says.
+    """
+    scene = scene or look(connection, now)
+    found = []
+    for check in checks:
+        rows, examples = _look_at(connection, scene, check)
+        if not rows:
+            continue
+        done = check.repair(connection, scene) if repair and check.repair is not None else []
+        found.append(
+            {
+                "check": check.name,
+                "says": check.says,
+                "rows": rows,
+                "examples": examples,
+                "repairable": check.repair is not None,
+                "repaired": sum(number for _, number in done),
+                "mended": [{"what": what, "rows": number} for what, number in done if number],
+                "remedy": check.remedy,
+            }
+        )
+    return found
+
+
+def _look_at(connection: Connection, scene: Scene, check: Check) -> tuple[int, list[int]]:
+    breaches = check.breaches(connection, scene)
+    if breaches is None:
+        return 0, []
+    if isinstance(breaches, list):
+        return len(breaches), sorted(breaches)[:_EXAMPLES]
+    rows, values = breaches.subquery(), {"now": scene.now}
+    count = int(connection.execute(select(func.count()).select_from(rows), values).scalar_one())
+    if not count:
+        return 0, []
+    ids = connection.execute(select(rows.c[0]).order_by(rows.c[0]).limit(_EXAMPLES), values).scalars()
+    return count, list(ids)
+
+
+__all__ = ["CHECKS", "Check", "Done", "Scene", "look", "run_checks"]
