@@ -128,13 +128,19 @@ class SequenceProgram:
     def advance(self, connection: Connection, occupied: Iterable[str], now: datetime) -> dict[str, int]:
         """Take everybody who is due as far as they can go; returns counts by what happened."""
         counts: dict[str, int] = {}
-        for label, statement in self.leave:
-            _add(counts, label, connection.execute(statement, {"now": now}).rowcount)
+        self._let_go(connection, now, counts)
         waiting = set(occupied)
         for node in self.nodes:
             if node.id in waiting:
                 waiting.update(self._execute(connection, node, now, counts))
+                if node.kind == "update":
+                    # The goal or an exit may ask for the field.
+                    self._let_go(connection, now, counts)
         return {key: value for key, value in counts.items() if value}
+
+    def _let_go(self, connection: Connection, now: datetime, counts: dict[str, int]) -> None:
+        for label, statement in self.leave:
+            _add(counts, label, connection.execute(statement, {"now": now}).rowcount)
 
     def _execute(self, connection: Connection, node: Node, now: datetime, counts: dict[str, int]) -> set[str]:
         if node.id not in self._built:
@@ -453,12 +459,12 @@ _VERSIONS_OF_BATCH = (
 
 
 def versions_in_use(connection: Connection) -> dict[int, tuple[str, Any]]:
-    """Every sequence version that somebody is in: id to (key, body)."""
+    """Every sequence version that somebody is in, or that has a message on its way: id to (key, body)."""
+    people = select(enrollments.c.version_id).where(enrollments.c.status == "active")
+    mails = select(messages.c.version_id).where(messages.c.settled_at.is_(None))
     rows = connection.execute(
         select(definition_versions.c.id, definition_versions.c.key, definition_versions.c.body).where(
-            definition_versions.c.id.in_(
-                select(enrollments.c.version_id).where(enrollments.c.status == "active").distinct()
-            )
+            definition_versions.c.id.in_(sa.union(people, mails))
         )
     )
     return {int(row.id): (str(row.key), row.body) for row in rows}

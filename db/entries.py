@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Select, and_, case, delete, func, literal, not_, or_, select, update
 
-from db import work
+from db import sequences, work
 from db.conditions import NOW, Scope, compile_condition
 from db.derived import SOURCE as DERIVED
 from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, ON_HOLD, held, waited_since
@@ -21,7 +21,7 @@ from db.sales_tasks import has_open_task
 from db.shares import held_out
 from db.subqueries import there_is, value_of
 from db.tables import enrollments, entry_marks, events, identities, leads, stage_transitions, work_queue
-from db.types import plus_seconds
+from db.types import UTCDateTime, plus_seconds
 from nurture.conditions import Condition, Did, EventTest
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.program import Node
@@ -59,27 +59,33 @@ class EntryPlan:
 
     def enter(self, connection: Connection, batch: str | None, now: datetime, version: int) -> dict[str, int]:
         """Take note of who fulfils the entry condition now, and enroll those for whom it has just become true."""
-        statements = self.everybody if batch is None else self.batch
-        values = {"now": now, "batch": batch, "version": version}
-        connection.execute(statements.fall, values)
-        edges = connection.execute(
-            work.insert_for(connection)(entry_marks)
-            .from_select(["sequence", "lead_id", "since"], statements.rise)
-            .on_conflict_do_nothing(),
-            values,
-        ).rowcount
+        edges = self._mark(connection, batch, now, now - _A_SECOND)
         if not edges:
             return {"edges": 0, "entered": 0}
+        statements = self.everybody if batch is None else self.batch
         entered = connection.execute(
             work.insert_for(connection)(enrollments).from_select(_ENTER, statements.enter).on_conflict_do_nothing(),
-            values,
+            {"now": now, "batch": batch, "version": version},
         ).rowcount
         return {"edges": edges, "entered": entered}
 
+    def pass_by(self, connection: Connection, batch: str | None, now: datetime) -> None:
+        """Take note of the edges while nobody enters; those of a hold are looked at again when it ends."""
+        since = sequences.held_since(connection, self.name)
+        self._mark(connection, batch, now, (since or now) - _A_SECOND)
+
+    def _mark(self, connection: Connection, batch: str | None, now: datetime, before: datetime) -> int:
+        statements = self.everybody if batch is None else self.batch
+        values = {"now": now, "batch": batch, "before": before}
+        connection.execute(statements.fall, values)
+        rise = work.insert_for(connection)(entry_marks).from_select(["sequence", "lead_id", "since"], statements.rise)
+        return connection.execute(rise.on_conflict_do_nothing(), values).rowcount
+
 
 _SILENT = leads.c.id.in_(work.leads_of(BATCH, "entry").where(work_queue.c.silent.is_(True)))
-# What held before, without being an edge, held at least a second ago.
-_BEFORE = plus_seconds(NOW, literal(-1))
+# What held before, without being an edge, held at least a second ago; during a hold, before it.
+_A_SECOND = timedelta(seconds=1)
+_BEFORE: sa.BindParameter[datetime] = sa.bindparam("before", type_=UTCDateTime())
 
 
 def everybody() -> Select[Any]:
@@ -171,11 +177,12 @@ def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
 
 def mark_without_entering(connection: Connection, plan: EntryPlan, now: datetime) -> int:
     """On publish: those who fulfil the condition already do not enter; only later edges do."""
+    since = sequences.held_since(connection, plan.name)
     return connection.execute(
         work.insert_for(connection)(entry_marks)
         .from_select(["sequence", "lead_id", "since"], plan.without_entering.rise)
         .on_conflict_do_nothing(),
-        {"now": now},
+        {"now": now, "before": (since or now) - _A_SECOND},
     ).rowcount
 
 

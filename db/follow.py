@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, select, update
+from sqlalchemy import Connection, and_, case, func, literal, select, update
 
 from db.conditions import NOW, Scope
 from db.entries import awaited, came, ended
 from db.local_days import later
+from db.sequences import held_since
 from db.tables import definition_versions, enrollments
 from db.types import plus_seconds
 from nurture.definitions.program import Node, flatten
@@ -63,6 +64,7 @@ class Followers:
         time_zones: tuple[str | None, ...],
     ) -> None:
         self.version_id = version_id
+        self.sequence = new.sequence
         self.time_zones = time_zones
         self.scope = scope
         self.old = {node.id: node for node in flatten(old)}
@@ -76,6 +78,7 @@ class Followers:
     def take(self, connection: Connection, now: datetime) -> dict[str, int]:
         """Move them; returns how many follow, stood on removed steps, are completed by it, or have a changed wait."""
         counts = {"in flight": 0, "on removed steps": 0, "completed, no step left": 0, "waits changed": 0}
+        self.clock, self.frozen_at = _clocks(connection, self.sequence, now)
         for id_, node in self.old.items():
             if id_ not in self.new:
                 self._step_gone(connection, node, now, counts)
@@ -108,12 +111,9 @@ class Followers:
                 step_id=target,
                 waiting_since=None,
                 # What the step waited for is gone too: the next one is due at once, in its turn.
-                wake_at=case((waits, NOW), else_=enrollments.c.wake_at),
+                wake_at=case((waits, self.clock), else_=enrollments.c.wake_at),
                 waiting_for=case((waits, "wake"), else_=enrollments.c.waiting_for),
-                held_wake_at=case(
-                    (enrollments.c.held_for.in_(("wake", "event")), enrollments.c.held_since),
-                    else_=enrollments.c.held_wake_at,
-                ),
+                held_wake_at=case((enrollments.c.held_for.in_(("wake", "event")), self.frozen_at)),
                 held_for=case((enrollments.c.held_for == "event", "wake"), else_=enrollments.c.held_for),
                 moved_at=NOW,
             ),
@@ -135,19 +135,19 @@ class Followers:
         kind = "event" if isinstance(wait, WaitUntil) and wait.until is not None else "wake"
         until = wait.timeout if isinstance(wait, WaitUntil) else wait
         changed = 0
-        for whom, column, kind_column in (
-            (running, enrollments.c.wake_at, enrollments.c.waiting_for),
-            (held, enrollments.c.held_wake_at, enrollments.c.held_for),
+        for whom, column, kind_column, clock in (
+            (running, enrollments.c.wake_at, enrollments.c.waiting_for, self.clock),
+            (held, enrollments.c.held_wake_at, enrollments.c.held_for, self.frozen_at),
         ):
             # A step that waits no longer, or for a window: look at once.
-            new: Any = NOW if column is enrollments.c.wake_at else enrollments.c.held_since
+            new = clock
             if isinstance(until, Duration):
                 since = enrollments.c.waiting_since
                 new = later(connection, enrollments, since, until, whom, {"now": now}, *self.time_zones)
-                if column is enrollments.c.wake_at:
-                    new = case((new < NOW, case((column < NOW, column), else_=NOW)), else_=new)
+                new = case((new < clock, case((column < clock, column), else_=clock)), else_=new)
+            values = {"held_wake_at": None, column.name: new, kind_column.name: kind, "moved_at": NOW}
             changed += connection.execute(
-                update(enrollments).where(*whom).values({column: new, kind_column: kind, "moved_at": NOW}),
+                update(enrollments).where(*whom).values(values),
                 {"now": now},
             ).rowcount
         if kind == "event":
@@ -164,12 +164,21 @@ class Followers:
                 *self.mine,
                 enrollments.c.step_id == node.id,
                 enrollments.c.waiting_for == "event",
-                enrollments.c.wake_at > NOW,
+                enrollments.c.wake_at > self.clock,
                 came(test, self.scope),
             )
-            .values(wake_at=NOW),
+            .values(wake_at=self.clock),
             {"now": now},
         )
+
+
+def _clocks(connection: Connection, sequence: str, now: datetime) -> tuple[Any, Any]:
+    """What their clocks show: of those who run, and of those who are held one by one. Clocks on hold stand still."""
+    since = held_since(connection, sequence)
+    clock = literal(since or now, enrollments.c.wake_at.type)
+    if since is None:
+        return clock, enrollments.c.held_since
+    return clock, case((enrollments.c.held_since < clock, enrollments.c.held_since), else_=clock)
 
 
 def _wait_of(node: Node) -> Duration | WaitUntil | None:
@@ -180,13 +189,15 @@ def _wait_of(node: Node) -> Duration | WaitUntil | None:
     return wait.model_copy(update={"text": ""}) if isinstance(wait, Duration) else wait
 
 
-def spread(connection: Connection, version_id: int, now: datetime) -> dict[str, Any]:
+def spread(connection: Connection, sequence: str, version_id: int, now: datetime) -> dict[str, Any]:
     """Spread those whom this edit has woken, the longest waiting first; returns how many, and until when."""
+    # During a hold the slots are those after it.
+    clock, _ = _clocks(connection, sequence, now)
     woken = and_(
         enrollments.c.version_id == version_id,
         enrollments.c.status == "active",
         enrollments.c.waiting_for.in_(("wake", "event")),
-        enrollments.c.wake_at == NOW,
+        enrollments.c.wake_at == clock,
         enrollments.c.moved_at == NOW,
     )
     count = int(
@@ -197,7 +208,7 @@ def spread(connection: Connection, version_id: int, now: datetime) -> dict[str, 
         order = (func.coalesce(enrollments.c.waiting_since, enrollments.c.entered_at), enrollments.c.id)
         place = (func.row_number().over(order_by=order) - 1).label("place")
         ranked = select(enrollments.c.id, place).where(woken).subquery("ranked")
-        slot_at = plus_seconds(NOW, (ranked.c.place // per_slot) * int(SLOT.total_seconds()))
+        slot_at = plus_seconds(clock, (ranked.c.place // per_slot) * int(SLOT.total_seconds()))
         connection.execute(
             update(enrollments).where(enrollments.c.id == ranked.c.id).values(wake_at=slot_at), {"now": now}
         )

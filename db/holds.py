@@ -38,7 +38,8 @@ def held(reason: str, until: Any = None) -> dict[str, Any]:
     return {
         "waiting_for": "hold",
         "held_for": enrollments.c.waiting_for,
-        "held_wake_at": enrollments.c.wake_at,
+        # Who was held a moment ago and has not been looked at since has what is left of the timeout here.
+        "held_wake_at": func.coalesce(enrollments.c.held_wake_at, enrollments.c.wake_at),
         "held_since": NOW,
         "hold_until": until,
         "reason": reason,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, select, update
+from sqlalchemy import Connection, and_, case, delete, func, literal, select, update
 
-from db import work
-from db.tables import enrollments, messages, sequence_states
+from db import holds, work
+from db.subqueries import value_of
+from db.tables import enrollments, entry_marks, messages, sequence_states
 from db.types import epoch_seconds, plus_seconds
 
 # Any number but those of migrations and intake: who hands over shares it, who changes a state takes it alone.
@@ -27,6 +29,14 @@ def closed(connection: Connection) -> set[str]:
 def held(connection: Connection) -> set[str]:
     """The sequences whose clocks stand still."""
     return {name for name, state in states(connection).items() if state == "hold"}
+
+
+def held_since(connection: Connection, sequence: str) -> datetime | None:
+    """Since when a sequence is on hold, if it is."""
+    query = select(sequence_states.c.since)
+    return connection.execute(
+        query.where(sequence_states.c.sequence == sequence, sequence_states.c.state == "hold")
+    ).scalar()
 
 
 def states(connection: Connection) -> dict[str, str]:
@@ -52,7 +62,9 @@ def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime
     seconds = literal(pause)
     mine = enrollments.c.sequence == sequence, enrollments.c.status == "active"
     standing = *mine, enrollments.c.waiting_for != "hold"
-    left, event = plus_seconds(enrollments.c.wake_at, seconds), enrollments.c.waiting_for == "event"
+    # Who was held a moment ago and has not been looked at since has what is left of the timeout elsewhere.
+    wake_at = func.coalesce(enrollments.c.held_wake_at, enrollments.c.wake_at)
+    left, event = plus_seconds(wake_at, seconds), enrollments.c.waiting_for == "event"
     moved = {
         # What is awaited may have come during the hold: looked at now, and then on until the timeout.
         "wake_at": case((event, literal(now, enrollments.c.wake_at.type)), else_=left),
@@ -75,9 +87,23 @@ def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime
     connection.execute(
         update(enrollments).where(*mine, enrollments.c.waiting_for == "hold", *ended).values(hold_until=now)
     )
+    _put_off_mails(connection, sequence, before, seconds)
+
+
+def _put_off_mails(connection: Connection, sequence: str, before: Any, seconds: Any) -> None:
+    """No mail comes too late because of the hold; of those held alone besides, only the time before that."""
+    of_it = enrollments.c.id == messages.c.enrollment_id
+    held = and_(of_it, enrollments.c.status == "active", enrollments.c.waiting_for == "hold")
     queued = messages.c.sequence == sequence, messages.c.status == "queued", messages.c.settled_at.is_(None)
-    later = {"expires_at": plus_seconds(messages.c.expires_at, seconds)}
-    connection.execute(update(messages).where(*queued).values(later))
+    pause = func.coalesce(value_of(enrollments, case((before > 0, before), else_=0.0), held), seconds)
+    connection.execute(update(messages).where(*queued).values(expires_at=plus_seconds(messages.c.expires_at, pause)))
+
+
+def _look_again_at_entries(connection: Connection, sequence: str, since: datetime, now: datetime) -> None:
+    """Whoever came to fulfil the entry condition during the hold enters after it."""
+    came = entry_marks.c.sequence == sequence, entry_marks.c.since >= since
+    work.mark(connection, "entry", select(entry_marks.c.lead_id).where(*came), now)
+    connection.execute(delete(entry_marks).where(*came))
 
 
 def set_state(connection: Connection, sequence: str, state: str, reason: str | None, now: datetime) -> None:
@@ -86,11 +112,13 @@ def set_state(connection: Connection, sequence: str, state: str, reason: str | N
     The clocks stop during a hold: what is left of each wait is left after it, too.
     """
     take_alone(connection)
-    since = connection.execute(
-        select(sequence_states.c.since).where(sequence_states.c.sequence == sequence, sequence_states.c.state == "hold")
-    ).scalar()
+    since = held_since(connection, sequence)
+    if since is None and state == "hold":
+        # Whose own hold is over goes on before the clocks stop for everybody.
+        holds.release(connection, now)
     if since is not None and state != "hold":
         _go_on(connection, sequence, since, now)
+        _look_again_at_entries(connection, sequence, since, now)
     if since is not None and state == "hold":
         now = since
     rows = work.insert_for(connection)(sequence_states).values(sequence=sequence, state=state, reason=reason, since=now)

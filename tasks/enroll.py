@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from db import advance, holds, sequences, work
 from db.engine import Connection
-from nurture.conditions import depends_on_time, time_can_make_true
+from nurture.conditions import depends_on_time
 from nurture.failpoints import hit
 from tasks.context import Compiled, Run
 
@@ -46,12 +46,12 @@ def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, c
         if held > 0:
             counts["held:colleague-replied"] = counts.get("held:colleague-replied", 0) + held
     hit("enroll.left")
-    closed = sequences.closed(connection)
+    states = sequences.states(connection)
     for name, plan in compiled.entries.items():
-        if name not in closed:
-            counts["entered"] += plan.enter(connection, batch, run.now, compiled.version(f"sequences/{name}"))[
-                "entered"
-            ]
+        if name in states and states[name] != "on":
+            plan.pass_by(connection, batch, run.now)
+            continue
+        counts["entered"] += plan.enter(connection, batch, run.now, compiled.version(f"sequences/{name}"))["entered"]
     hit("enroll.entered")
     for program in programs:
         for statement in program.awaited:
@@ -61,17 +61,18 @@ def _look_at(connection: Connection, compiled: Compiled, batch: str, run: Run, c
 
 
 def enroll_by_time(run: Run) -> dict[str, int]:
-    """Look at everybody, for the sequences whose entry condition time alone can make true (quiet leads)."""
+    """Look at everybody, for the sequences whose entry condition time alone can make true (quiet leads) or end."""
     context, now = run.context, run.now
     compiled = context.compiled()
     entered = 0
     for name, plan in compiled.entries.items():
-        entry = plan.sequence.entry
-        # Where nobody enters again it does not matter when the condition ceased to hold.
-        if not time_can_make_true(entry.when) and not (entry.reentry.after and depends_on_time(entry.when)):
+        # Also where time alone can only end it: what becomes true again later is an edge.
+        if not depends_on_time(plan.sequence.entry.when):
             continue
         with context.database.write() as connection:
-            if name not in sequences.closed(connection):
+            if name in sequences.closed(connection):
+                plan.pass_by(connection, None, now)
+            else:
                 entered += plan.enter(connection, None, now, compiled.version(f"sequences/{name}"))["entered"]
             hit("enroll.before_commit")
     return {"entered_by_time": entered}

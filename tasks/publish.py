@@ -177,7 +177,7 @@ class _Publishing:
             followers = follow.Followers(old_version, old, version, sequence, Scope(self.bundle.fields), zones)
             for what, leads in followers.take(self.connection, self.now).items():
                 self.found.count(f"{key}: {what}", leads)
-        woken = follow.spread(self.connection, version, self.now)
+        woken = follow.spread(self.connection, name, version, self.now)
         self.found.count(f"{key}: go on because of this", woken["woken"])
         for each in self.found.changes:
             if each["definition"] == key and woken["woken"]:
