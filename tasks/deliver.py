@@ -14,7 +14,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from connectors.email.base import EmailSession, OutgoingMail, Receipt, Verdict
-from db import holds, messages, sequences
+from db import hand_over, holds, messages, sequences, transports
 from db.engine import Connection
 from db.entries import stop_all
 from db.windows import closed_places
@@ -35,14 +35,14 @@ def deliver(run: Run) -> dict[str, int]:
     compiled = context.compiled()
     counts: Counter[str] = Counter()
     with context.database.write() as connection:
-        counts.update(messages.recover(connection, now))
+        counts.update(hand_over.recover(connection, now))
         _stop_asked(connection, run)
         holds.pause_for_sales(connection, compiled.pausing, now)
         counts["messages_skipped"] += messages.skip_refused(connection, now)
         counts["messages_held"] += _hold_for_windows(connection, compiled, run)
         capped = compiled.caps.plan(connection, now)
         counts["messages_capped"] += capped
-        paused = messages.transport_pause(connection, context.email.name, now)
+        paused = transports.paused(connection, context.email.name, now)
     if paused is not None:
         counts["transport_paused"] = 1
         return dict(counts)
@@ -112,10 +112,10 @@ class _Worker:
     def _claim(self, limit: int) -> list[Mail]:
         context, now = self.run.context, self.run.now
         with self.database.write() as connection:
-            rows = messages.claim(connection, self.owner, now, limit, self.lease)
+            rows = hand_over.claim(connection, self.owner, now, limit, self.lease)
             secret = context.settings.secret_bytes()
             keys = {row["id"]: message_key(secret, row["enrollment_id"], row["step_id"]) for row in rows}
-            messages.give_keys(connection, keys)
+            hand_over.give_keys(connection, keys)
         mails = []
         for row in rows:
             try:
@@ -128,7 +128,7 @@ class _Worker:
     def _cannot_render(self, message_id: int, error: SkipThis) -> None:
         """One lead lacks a field, or the text is unfit: this message is held with its reason, the others go on."""
         with self.database.write() as connection:
-            messages.hold(
+            hand_over.hold(
                 connection, message_id, self.owner, self.run.now + _MISSING_FIELD_HOLD, "cannot-render", str(error)
             )
         self.counts["messages_cannot_render"] += 1
@@ -161,7 +161,7 @@ class _Worker:
     def _may_go(self, mail: Mail) -> bool:
         context = self.run.context
         with self.database.write() as connection:
-            refused = messages.hand_over(
+            refused = hand_over.hand_over(
                 connection,
                 mail.message_id,
                 self.owner,
@@ -183,7 +183,7 @@ class _Worker:
     def _record(self, mail: Mail, receipt: Receipt) -> None:
         with self.database.write() as connection:
             if receipt.verdict is Verdict.RETRY:
-                status = messages.retry(
+                status = hand_over.retry(
                     connection,
                     mail.message_id,
                     self.owner,
@@ -195,7 +195,7 @@ class _Worker:
             else:
                 status = receipt.verdict.value
                 reason = {Verdict.REJECTED: "refused-by-provider", Verdict.UNKNOWN: "reply-lost"}.get(receipt.verdict)
-                messages.settle(
+                hand_over.settle(
                     connection,
                     mail.message_id,
                     self.owner,
@@ -216,13 +216,13 @@ class _Worker:
         """Refused before the point of no return: safe, whatever it was."""
         with self.database.write() as connection:
             if receipt.verdict is Verdict.REJECTED:
-                messages.reject_claimed(
+                hand_over.reject_claimed(
                     connection, mail.message_id, self.owner, self.run.now, "refused-by-provider", receipt.response
                 )
                 status = "rejected"
             else:
-                messages.count_attempt(connection, mail.message_id, self.owner)
-                status = messages.retry(
+                hand_over.count_attempt(connection, mail.message_id, self.owner)
+                status = hand_over.retry(
                     connection,
                     mail.message_id,
                     self.owner,
@@ -236,7 +236,7 @@ class _Worker:
     def _transport_is_away(self, why: str) -> bool:
         """Nobody answers at the moment: every claim goes back, nothing is counted, the next run tries again."""
         with self.database.write() as connection:
-            messages.release(connection, self.owner)
+            hand_over.release(connection, self.owner)
         self.counts["transport_away"] = 1
         self.run.notes["transport"] = why
         return False
@@ -244,8 +244,8 @@ class _Worker:
     def _transport_refuses(self, why: str) -> bool:
         """The sender itself is refused: the transport pauses for everybody, and no message pays for it."""
         with self.database.write() as connection:
-            messages.release(connection, self.owner)
-            messages.pause_transport(
+            hand_over.release(connection, self.owner)
+            transports.pause(
                 connection, self.run.context.email.name, self.run.now + _TRANSPORT_PAUSE, why, self.run.now
             )
         self.counts["transport_paused"] = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from db import messages
+from db import hand_over
 from db.explain import find_lead
 from nurture.definitions.bundle import bundle_from_documents
 from nurture.errors import BadInput, RenderRefused, SkipThis, UnknownLead
@@ -42,7 +42,7 @@ def preview_email(context: Context, email: str, lead: str | None, locale: str | 
             found = find_lead(connection, [lead])
             if found is None:
                 raise UnknownLead(f"no lead is known as `{lead}`; give an id, an address or another identifier")
-            row = messages.reader(connection, found)
+            row = hand_over.reader(connection, found)
     data = mail_context(row, bundle, message_key(context.settings.secret_bytes(), 0, "preview"), context.settings)
     try:
         shown = Renderer(bundle.emails.values(), with_profile_fields(bundle.catalogue.fields)).render(

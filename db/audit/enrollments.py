@@ -11,11 +11,11 @@ from db import advance
 from db.audit.check import Check, Done, Scene, resting
 from db.conditions import NOW
 from db.entries import ended
-from db.holds import IN_SALES_HANDS
+from db.holds import IN_SALES_HANDS, release
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is, value_of
 from db.tables import definition_versions, enrollments, messages, sales_task_leads, sales_tasks
-from db.types import UTCDateTime, epoch_seconds, plus_seconds
+from db.types import UTCDateTime
 
 _ACTIVE = enrollments.c.status == "active"
 _HELD = and_(_ACTIVE, enrollments.c.waiting_for == "hold", enrollments.c.holdout.is_(False))
@@ -185,28 +185,8 @@ def _forgotten_hold(connection: Connection, scene: Scene) -> Select[Any]:
 
 
 def _resume(connection: Connection, scene: Scene) -> Done:
-    """The clock goes on where it stopped, as if the hold had been lifted when it should have been."""
-    over = case((enrollments.c.hold_until <= NOW, enrollments.c.hold_until), else_=NOW)
-    since = func.coalesce(enrollments.c.held_since, enrollments.c.moved_at)
-    pause = epoch_seconds(sa.type_coerce(over, UTCDateTime())) - epoch_seconds(since)
-    wake_at = plus_seconds(func.coalesce(enrollments.c.held_wake_at, since), pause)
-    go_on = (
-        update(enrollments)
-        .where(enrollments.c.id.in_(_forgotten_hold(connection, scene)))
-        .values(
-            waiting_for=func.coalesce(enrollments.c.held_for, "wake"),
-            wake_at=case((enrollments.c.held_for == "message", _NO_INSTANT), else_=wake_at),
-            waiting_since=plus_seconds(enrollments.c.waiting_since, pause),
-            reason=None,
-            held_for=None,
-            held_wake_at=None,
-            held_since=None,
-            hold_until=None,
-            resumed_at=over,
-            moved_at=NOW,
-        )
-    )
-    return [("go on", _rows(connection, scene, go_on))]
+    """The clock goes on where it stopped, as the next run would have let it."""
+    return [("go on", release(connection, scene.now))]
 
 
 def _twice(connection: Connection, scene: Scene) -> Select[Any]:

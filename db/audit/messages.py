@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Select, and_, case, func, literal, not_, or_, select, update
 
-from db import messages as ledger
-from db import work
+from db import hand_over, work
 from db.audit.check import Check, Done, Scene, resting
 from db.audit.sent import LEDGER_ROW_LOST
 from db.subqueries import there_is
@@ -191,7 +190,7 @@ def _take_over(connection: Connection, scene: Scene) -> Done:
         messages.c.status.in_(("claimed", "handing_over")), messages.c.lease_until.is_(None)
     )
     connection.execute(without.values(lease_until=plus_seconds(database_clock(), literal(-_LEASE_OVER))))
-    done = ledger.recover(connection, scene.now)
+    done = hand_over.recover(connection, scene.now)
     return [("back in the queue", done["messages_requeued"]), ("in doubt", done["messages_unknown"])]
 
 

@@ -27,7 +27,7 @@ from nurture.strict_yaml import Path
 
 # What should end every sequence that mails: going on would be rude, or would harm the sender's name.
 _STOPS = ("email.replied", "email.bounced", "email.complained")
-_NOT_UPDATABLE = ("email", "phone", "created_at")
+_NOT_UPDATABLE = ("email", "phone", "company", "created_at")
 
 
 def lint_sequences(definitions: Definitions) -> Iterator[Finding]:

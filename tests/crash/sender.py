@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from connectors.email import EmailConnector, build_email_connector
-from db import messages
+from db import hand_over
 from db.engine import Database
 from nurture import failpoints
 from tasks import deliver as delivering
@@ -73,7 +73,7 @@ def send_then_mark() -> None:
 
         def _record(self, mail, receipt):
             with self.database.write() as connection:
-                messages.hand_over(
+                hand_over.hand_over(
                     connection,
                     mail.message_id,
                     self.owner,
@@ -98,7 +98,7 @@ def mark_then_send() -> None:
             allowed = super()._may_go(mail)
             if allowed:
                 with self.database.write() as connection:
-                    messages.settle(
+                    hand_over.settle(
                         connection,
                         mail.message_id,
                         self.owner,

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from connectors.email import Verdict
 from connectors.email.memory import MemoryOutbox
-from db import messages
+from db import hand_over, messages
 from db.engine import Database
 from tasks.context import Context, Run
 from tasks.day import run_flow
@@ -288,18 +288,18 @@ def test_two_hand_overs_at_once_take_one_slot(new_world):
     others = [worker(world) for _ in range(3)]
     for number, context in enumerate(others):
         with context.database.write() as connection:
-            assert messages.claim(connection, f"worker-{number}", world.now, 1, lease)
+            assert hand_over.claim(connection, f"worker-{number}", world.now, 1, lease)
     together = Barrier(len(others))
     answers = []
 
-    def hand_over(number, context):
+    def hand(number, context):
         [mine] = world.rows("messages", owner=f"worker-{number}")
         together.wait()
         with context.database.write() as connection:
             given = {"transport": "memory", "subject": "Hello", "locale": "en", "caps": caps}
-            answers.append(messages.hand_over(connection, mine["id"], mine["owner"], world.now, lease, **given))
+            answers.append(hand_over.hand_over(connection, mine["id"], mine["owner"], world.now, lease, **given))
 
-    side_by_side(*(lambda n=number, c=context: hand_over(n, c) for number, context in enumerate(others)))
+    side_by_side(*(lambda n=number, c=context: hand(n, c) for number, context in enumerate(others)))
     for context in others:
         context.database.dispose()
     assert sorted(answers, key=str) == [None, None, "frequency-cap"]

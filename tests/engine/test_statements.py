@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement
 
-from db import account_scores, holds, messages, sales_tasks
+from db import account_scores, hand_over, holds, messages, sales_tasks
 from db.advance import SequenceProgram
 from db.conditions import NOW
 from tests.world import DOCUMENTS
@@ -31,7 +31,7 @@ def everything(world: Any) -> Iterator[Any]:
         compiled.answers.close,
         compiled.answers.close_customers,
         messages._SKIP_REFUSED,
-        messages._CHECK,
+        hand_over._CHECK,
         messages._SLOT_IS_BACK,
         compiled.caps._free_at,
         *(sa.select(each) for each in compiled.caps._holds),

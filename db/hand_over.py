@@ -1,0 +1,327 @@
+"""One worker's acts on the ledger: claim, the point of no return, and what became of it.
+
+Each is fenced by the owner's token: a worker whose lease has run out changes nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, and_, literal, or_, select, update
+
+from db import sequences
+from db.conditions import NOW
+from db.contact_caps import ContactCaps
+from db.holds import IN_SALES_HANDS, is_held, pause_for_sales
+from db.holds import ON_HOLD as SEQUENCES_ON_HOLD
+from db.messages import FREQUENCY_CAP, ON_HOLD, moved_on, ready, refusal
+from db.tables import accounts, consent_states, leads, messages
+from db.types import UTCDateTime, database_clock, plus_seconds
+
+# Temporary refusals are tried again after so long; the last pause repeats, so that trying ends after three days.
+RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
+MOST_ATTEMPTS = 10
+OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
+
+
+def recover(connection: Connection, now: datetime) -> dict[str, int]:
+    """Take over what dead workers left: claims go back to the queue, hand-overs become unknown and are never resent."""
+    expired = and_(messages.c.settled_at.is_(None), messages.c.lease_until < database_clock())
+    requeued = connection.execute(
+        update(messages)
+        .where(messages.c.status == "claimed", expired)
+        .values(status="queued", owner=None, lease_until=None)
+    ).rowcount
+    unknown = connection.execute(
+        update(messages)
+        .where(messages.c.status == "handing_over", expired)
+        .values(
+            status="unknown",
+            reason="reply-lost",
+            detail="the worker died during the hand-over",
+            settled_at=now,
+            owner=None,
+            lease_until=None,
+        )
+    ).rowcount
+    return {"messages_requeued": requeued, "messages_unknown": unknown}
+
+
+def claim(connection: Connection, owner: str, now: datetime, limit: int, lease: timedelta) -> list[dict[str, Any]]:
+    """Take ready messages for one worker, most urgent first, with all that rendering needs."""
+    wanted = (
+        select(messages.c.id)
+        .where(ready(), messages.c.sequence.not_in(SEQUENCES_ON_HOLD))
+        .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
+        .limit(limit)
+    )
+    if connection.dialect.name == "postgresql":
+        wanted = wanted.with_for_update(skip_locked=True)
+    lease_until = plus_seconds(database_clock(), literal(lease.total_seconds()))
+    claimed = connection.execute(
+        update(messages)
+        .where(messages.c.id.in_(wanted))
+        .values(status="claimed", owner=owner, lease_until=lease_until, reason=None),
+        {"now": now},
+    ).rowcount
+    return _claimed(connection, owner) if claimed else []
+
+
+# What an e-mail may know of its reader.
+_READER = (
+    leads.c.email.label("address"),
+    leads.c.first_name,
+    leads.c.last_name,
+    leads.c.name,
+    leads.c.company,
+    leads.c.country,
+    leads.c.city,
+    leads.c.job_title,
+    leads.c.language,
+    leads.c.attributes,
+    accounts.c.name.label("account_name"),
+)
+
+
+def _claimed(connection: Connection, owner: str) -> list[dict[str, Any]]:
+    query = (
+        select(messages, *_READER)
+        .join(leads, leads.c.id == messages.c.lead_id)
+        .outerjoin(accounts, accounts.c.id == leads.c.account_id)
+        .where(messages.c.owner == OWNER, messages.c.status == "claimed")
+        .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
+    )
+    return [dict(row) for row in connection.execute(query, {"owner": owner}).mappings()]
+
+
+def reader(connection: Connection, lead_id: int) -> dict[str, Any]:
+    """One lead as an e-mail would know it, for a preview."""
+    query = select(*_READER).select_from(leads.outerjoin(accounts, accounts.c.id == leads.c.account_id))
+    return dict(connection.execute(query.where(leads.c.id == lead_id)).mappings().one())
+
+
+def give_keys(connection: Connection, keys: Mapping[int, str]) -> None:
+    """Store the opaque keys of claimed messages."""
+    if keys:
+        connection.execute(
+            update(messages).where(messages.c.id == sa.bindparam("message")).values(key=sa.bindparam("new_key")),
+            [{"message": message, "new_key": key} for message, key in keys.items()],
+        )
+
+
+def hand_over(
+    connection: Connection,
+    message_id: int,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    *,
+    transport: str,
+    subject: str,
+    locale: str | None,
+    caps: ContactCaps,
+    pausing: Collection[str] = (),
+) -> str | None:
+    """The point of no return: check everything once more under lock, then set `handing_over`; returns the refusal.
+
+    The lead's row is locked first, and every transaction that suppresses locks it too, so that an unsubscribe commits
+    either before this check or after the hand-over began. Without `owner` still being us nothing is sent. A sequence
+    that has been put on hold gets its message back, and so does the queue when a cap has no slot left.
+    """
+    sequences.share(connection)
+    if connection.dialect.name == "postgresql":
+        # Not stronger than needed: a row that refers to the lead may be written meanwhile.
+        connection.execute(_LOCK_LEAD, {"message": message_id})
+    row = connection.execute(_CHECK, {"message": message_id, "now": now}).one()
+    if row.owner != owner or row.status != "claimed":
+        return "taken-over"
+    # Sales has got the lead just now: a sequence that pauses puts its mail off, any other one skips it.
+    put_off = row.refusal == IN_SALES_HANDS and row.sequence in pausing
+    if put_off:
+        pause_for_sales(connection, [row.sequence], now)
+    if row.on_hold or put_off:
+        connection.execute(
+            update(messages).where(messages.c.id == message_id).values(status="queued", owner=None, lease_until=None)
+        )
+        return ON_HOLD
+    if row.refusal is not None:
+        connection.execute(
+            update(messages)
+            .where(messages.c.id == message_id)
+            .values(status="skipped", reason=row.refusal, settled_at=now, owner=None, lease_until=None)
+        )
+        return str(row.refusal)
+    free_at = caps.free_at(connection, message_id, now)
+    if free_at is not None:
+        connection.execute(_CAPPED, {"message": message_id, "free_at": free_at, "now": now})
+        return FREQUENCY_CAP
+    values = {"on_transport": transport, "as_subject": subject, "in_locale": locale, "by_consent": row.consent_id}
+    mine = {"message": message_id, "worker": owner, "now": now, "lease": lease.total_seconds()}
+    connection.execute(_HAND_OVER, {**mine, **values})
+    return None
+
+
+def _check_statement() -> Any:
+    consent = (
+        select(consent_states.c.consent_id)
+        .where(consent_states.c.lead_id == messages.c.lead_id, consent_states.c.topic == messages.c.topic)
+        .scalar_subquery()
+    )
+    return select(
+        messages.c.owner,
+        messages.c.status,
+        messages.c.sequence,
+        or_(messages.c.sequence.in_(SEQUENCES_ON_HOLD), is_held(messages.c.enrollment_id)).label("on_hold"),
+        refusal().label("refusal"),
+        consent.label("consent_id"),
+    ).where(messages.c.id == sa.bindparam("message", type_=sa.BigInteger()))
+
+
+# Built once: they are on the way of every single message.
+_CHECK = _check_statement()
+_ID: sa.BindParameter[int] = sa.bindparam("message", type_=sa.BigInteger())
+_MESSAGE = messages.c.id == _ID
+_MINE = messages.c.owner == sa.bindparam("worker", type_=sa.String())
+_LOCK_LEAD = (
+    select(leads.c.id)
+    .where(leads.c.id == select(messages.c.lead_id).where(_MESSAGE).scalar_subquery())
+    .with_for_update(key_share=True)
+)
+_HAND_OVER = (
+    update(messages)
+    .where(_MESSAGE, _MINE)
+    .values(
+        status="handing_over",
+        handed_over_at=NOW,
+        lease_until=plus_seconds(database_clock(), sa.bindparam("lease", type_=sa.Float())),
+        transport=sa.bindparam("on_transport"),
+        subject=sa.bindparam("as_subject"),
+        locale=sa.bindparam("in_locale"),
+        consent_id=sa.bindparam("by_consent"),
+        attempts=messages.c.attempts + 1,
+    )
+)
+_FREE_AT: sa.BindParameter[datetime] = sa.bindparam("free_at", type_=UTCDateTime())
+_CAPPED = (
+    update(messages)
+    .where(_MESSAGE)
+    .values(
+        status="queued",
+        reason=FREQUENCY_CAP,
+        not_before=_FREE_AT,
+        expires_at=moved_on(NOW, _FREE_AT),
+        owner=None,
+        lease_until=None,
+    )
+)
+_VERDICT = {
+    "status": sa.bindparam("to_status"),
+    "reason": sa.bindparam("for_reason"),
+    "response": sa.bindparam("with_response"),
+    "provider_id": sa.bindparam("under_id"),
+    "settled_at": NOW,
+    "owner": None,
+    "lease_until": None,
+}
+_SETTLE = update(messages).where(_MESSAGE, _MINE, messages.c.status == "handing_over").values(_VERDICT)
+# The lease ran out during the reply; the verdict is evidence for the unknown.
+_SETTLE_UNKNOWN = update(messages).where(_MESSAGE, messages.c.status == "unknown").values(_VERDICT)
+
+
+def settle(
+    connection: Connection,
+    message_id: int,
+    owner: str,
+    now: datetime,
+    *,
+    status: str,
+    reason: str | None,
+    response: str | None,
+    provider_id: str | None,
+) -> bool:
+    """Record the provider's verdict; False when somebody else has declared the message unknown meanwhile."""
+    verdict = {"to_status": status, "for_reason": reason, "with_response": response, "under_id": provider_id}
+    values = {"message": message_id, "worker": owner, "now": now, **verdict}
+    changed = connection.execute(_SETTLE, values).rowcount
+    if not changed and status in ("accepted", "rejected"):
+        connection.execute(_SETTLE_UNKNOWN, values)
+    return bool(changed)
+
+
+def retry(
+    connection: Connection,
+    message_id: int,
+    owner: str,
+    now: datetime,
+    *,
+    attempts: int,
+    reason: str,
+    response: str,
+) -> str:
+    """Put a message back after a temporary refusal, or give it up after three days of trying; returns the new status.
+
+    `attempts` counts this one too. How long the message was queued says nothing: it may have been held for days.
+    """
+    values: dict[str, Any] = {"owner": None, "lease_until": None, "reason": reason, "response": response}
+    if attempts >= MOST_ATTEMPTS:
+        values |= {"status": "failed", "settled_at": now}
+    else:
+        pause = RETRY_AFTER[min(attempts, len(RETRY_AFTER)) - 1]
+        values |= {"status": "queued", "not_before": now + pause, "handed_over_at": None}
+    connection.execute(
+        update(messages)
+        .where(
+            messages.c.id == message_id, messages.c.owner == owner, messages.c.status.in_(("claimed", "handing_over"))
+        )
+        .values(values)
+    )
+    return str(values["status"])
+
+
+def count_attempt(connection: Connection, message_id: int, owner: str) -> None:
+    """A try that ended before the hand-over counts too."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner)
+        .values(attempts=messages.c.attempts + 1)
+    )
+
+
+def hold(connection: Connection, message_id: int, owner: str, until: datetime, reason: str, detail: str) -> None:
+    """Put a claimed message back with the reason why it cannot be sent now; nothing is counted."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.status == "claimed")
+        .values(status="queued", owner=None, lease_until=None, not_before=until, reason=reason, detail=detail[:500])
+    )
+
+
+def reject_claimed(
+    connection: Connection, message_id: int, owner: str, now: datetime, reason: str, response: str
+) -> None:
+    """The provider's permanent no before the hand-over."""
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id, messages.c.owner == owner, messages.c.status == "claimed")
+        .values(
+            status="rejected",
+            reason=reason,
+            response=response,
+            settled_at=now,
+            owner=None,
+            lease_until=None,
+            attempts=messages.c.attempts + 1,
+        )
+    )
+
+
+def release(connection: Connection, owner: str) -> int:
+    """Give back every claim of a worker that stops."""
+    return connection.execute(
+        update(messages)
+        .where(messages.c.owner == owner, messages.c.status == "claimed")
+        .values(status="queued", owner=None, lease_until=None)
+    ).rowcount
