@@ -281,7 +281,7 @@ def live(pair: Pair, draw: Any) -> None:
     rarely = st.sampled_from([False] * 5 + [True])
     happened = st.lists(st.tuples(names, st.sampled_from(KINDS), _ages, rarely, rarely), min_size=1, max_size=5)
     kinds = st.sampled_from(
-        ["run"] * 6 + ["event"] * 6 + ["publish", "state", "hold", "resume", "verdict", "profile", "history"]
+        ["run"] * 7 + ["event"] * 4 + ["state", "publish", "resume"] * 2 + ["hold", "verdict", "profile", "history"]
     )
     # Most examples are about what comes after the entry.
     pair.events([(name, "content.white_paper_downloaded", timedelta(0), False, False) for name in NAMES[: len(people)]])
@@ -304,7 +304,7 @@ def live(pair: Pair, draw: Any) -> None:
                 body = draw(edits(body, number), label="edit")
                 pair.publish(body, draw(st.sampled_from([False, False, True])))
             case "state":
-                pair.state(draw(st.sampled_from(["hold", "hold", "on", "on", "on", "drain", "stop"])))
+                pair.state(draw(st.sampled_from(["hold"] * 4 + ["on"] * 6 + ["drain", "stop"])))
             case "hold":
                 pair.hold(draw(names), draw(st.sampled_from([None, 1, 4])))
             case "resume":

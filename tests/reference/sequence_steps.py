@@ -1,6 +1,6 @@
 """What each step of a sequence does for one enrollment whose turn has come, in plain loops.
 
-Left out: who enters, who leaves, mails on their way (`sequences.py`), holds and publishing (`sequence_edits.py`).
+Left out: who enters and leaves, mails on their way (`sequences.py`), holds and publishing (`sequence_operators.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Message:
     status: str = "queued"
     reason: str | None = None
     not_before: datetime | None = None
+    quiet: bool = False  # `not_before` is when the window opens
     attempts: int = 0
     settled: datetime | None = None
 

@@ -133,11 +133,13 @@ class Sequence(Operated):
                 mail.settle("skipped", reason, now)
                 return True
         if mail.window is not None and (opening := opens(mail.window, lead.zone, now)) > now:
-            mail.not_before = opening
+            # What is held for quiet hours does not become late by that.
+            mail.expires += opening - (mail.not_before if mail.quiet and mail.not_before else now)
+            mail.not_before, mail.quiet = opening, True
             return False
         said = self.verdicts[lead.id].pop(0) if self.verdicts.get(lead.id) else "accepted"
         if said == "retry":
-            mail.attempts += 1
+            mail.attempts, mail.quiet = mail.attempts + 1, False
             mail.not_before = now + RETRY_AFTER[min(mail.attempts, 5) - 1]
             return False
         mail.settle(said, {"rejected": "refused-by-provider", "unknown": "reply-lost"}.get(said), now)
