@@ -317,7 +317,7 @@ def live(pair: Pair, draw: Any) -> None:
     pair.run(True, again=True)
 
 
-@settings(max_examples=examples(20), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_machine_does_what_the_reference_does(pair: Pair, data: Any) -> None:
     live(pair, data.draw)

@@ -47,7 +47,7 @@ class Enrollment:
     since: datetime | None = None  # when the wait in hand began, put off by holds
     began: datetime | None = None  # and when it really did
     pinned: bool = False
-    hold: str | None = None
+    hold: str | None = None  # why it alone is held, if it is
     hold_until: datetime | None = None
     resumed: datetime | None = None
     frozen: datetime | None = None  # since when its clock stands still
@@ -65,11 +65,10 @@ class Enrollment:
 
     def go(self, target: str | None, now: datetime, base: datetime) -> None:
         """On to a step, which counts from `base`."""
+        self.step, self.waiting, self.since, self.began = target or self.step, "wake", None, None
+        self.due = self.happened = base
         if target is None:
             self.end("completed", "completed", now)
-            return
-        self.step, self.waiting, self.due, self.happened = target, "wake", base, base
-        self.since = self.began = None
 
 
 class Program:
@@ -89,9 +88,8 @@ class Program:
 
     def ready(self, each: Enrollment, now: datetime) -> bool:
         """Whether its turn has come: its time, or the event that it waits for."""
-        if each.due <= now or each.waiting != "event":
-            return each.due <= now
-        return did(self.steps[each.step][0]["wait"]["until"], each.lead, now, each.began)
+        wait = self.steps[each.step][0].get("wait")
+        return each.due <= now or (each.waiting == "event" and did(wait["until"], each.lead, now, each.began))
 
     def execute(self, each: Enrollment, now: datetime) -> None:
         """Do the step on which an enrollment stands and which is due, or begin to wait there."""
@@ -104,8 +102,7 @@ class Program:
         elif kind == "wait":
             self._wait(each, step["wait"], following, now)
         elif kind == "branch":
-            name, target = self._way(each, step["branch"], following, now)
-            self._done(each, kind, "way", name, target, now)
+            self._done(each, kind, "way", *self._way(each, step["branch"], following, now), now)
         elif kind == "exit":
             self._done(each, kind, "left", step["exit"], each.step, now)
             each.end("exited", step["exit"], now)
