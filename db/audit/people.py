@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, or_, select, union, update
+from sqlalchemy import Connection, Select, Table, delete, select, union, update
 
 from db import work
 from db.audit.check import Check, Done, Scene
 from db.entries import ended
-from db.subqueries import there_is
 from db.tables import enrollments, entry_marks, events, identities, leads, sales_task_leads, sales_tasks, work_queue
 
 _MERGED = select(leads.c.id).where(leads.c.merged_into_id.is_not(None))
@@ -25,10 +24,7 @@ def _still_holds(connection: Connection, scene: Scene) -> Select[Any]:
     active = _held(enrollments).where(enrollments.c.status == "active")
     open_tasks = select(sales_tasks.c.id).where(sales_tasks.c.status.in_(("open", "accepted")))
     asked_about = _held(sales_task_leads).where(sales_task_leads.c.task_id.in_(open_tasks))
-    survivor = leads.alias()
-    onward = there_is(survivor, survivor.c.id == leads.c.merged_into_id, survivor.c.merged_into_id.is_not(None))
-    unfinished = select(leads.c.id).where(leads.c.merged_into_id.is_not(None), or_(leads.c.email.is_not(None), onward))
-    parts = (_held(events), _held(identities), active, _held(entry_marks), asked_about, unfinished)
+    parts = (_held(events), _held(identities), active, _held(entry_marks), asked_about)
     return select(union(*parts).subquery().c[0])
 
 
