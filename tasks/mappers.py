@@ -22,7 +22,8 @@ def load_mapping(name: str, templates: Path) -> Mapping:
     """Read a mapping file by its path, or by its name in `templates/mappings/`; raises BadInput."""
     shipped = templates / "mappings"
     path = Path(name)
-    if not path.suffix and not path.exists():
+    # A folder of that name, such as a workspace has one for its forms, is no mapping.
+    if not path.suffix and not path.is_file():
         path = shipped / f"{name}.yaml"
     try:
         if path.stat().st_size > _MAX_BYTES:
