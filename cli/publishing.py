@@ -59,6 +59,9 @@ def publish(
     )
     for what, count in found.leads.items():
         print(f"{what}: {count}")
+    for each in found.changes:
+        if "last_goes_on_at" in each:
+            print(f"{each['definition']}: the last of them goes on at {each['last_goes_on_at']:%Y-%m-%d %H:%M} UTC")
     print(f"version {found.version}")
     if rollback is not None and not plan:
         print("The working tree is as it was: publishing it again makes it live again.")

@@ -15,11 +15,12 @@ def is_pattern(name: str) -> bool:
 
 
 def types_named(name: str, catalogue: Catalogue) -> list[str]:
-    """The event types that a name or pattern stands for."""
+    """The event types that a name or pattern stands for, in their alphabet: a store may keep the catalogue in another
+    order than the file, and what is the same must look the same."""
     if name == ACTIVITY:
-        return [key for key, kind in catalogue.events.items() if kind.counts_as_activity]
+        return sorted(key for key, kind in catalogue.events.items() if kind.counts_as_activity)
     if name.endswith(".*"):
-        return [key for key in catalogue.events if key.startswith(name[:-1])]
+        return sorted(key for key in catalogue.events if key.startswith(name[:-1]))
     return [name]
 
 

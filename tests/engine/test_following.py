@@ -243,3 +243,16 @@ def test_a_held_lead_follows_too_and_goes_on_where_its_new_wait_says(new_world):
         holds.resume_lead(connection, "papers", world.lead_id("ada"), world.now)
     # Three of four days had passed before the hold.
     assert enrollment(world)["wake_at"] == world.now + timedelta(days=1)
+
+
+def test_a_pattern_in_an_entry_is_no_changed_entry_when_something_else_is_published(new_world):
+    documents = with_steps(THANKS, wait("3 days"))
+    documents["sequences/papers"]["entry"] = {"when": {"did": {"event": "activity", "within": "9 days"}}}
+    documents["events"]["events"] = dict(reversed(documents["events"]["events"].items()))
+    world = new_world(documents)
+    world.lead("ada")
+    world.happens("ada", "page.viewed")
+    world.run("follow-up")
+    world.documents["scoring"]["rules"][0]["points"] = 7
+    plan = publishing.plan(world.context, world.now, documents=world.documents)
+    assert plan.leads == {"scored and staged anew": 1}
