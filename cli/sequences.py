@@ -142,6 +142,7 @@ def _one(name: str, verb: str, lead: str, until: str | None, now: str | None, ho
         else:
             done = holds.resume_lead(connection, name, lead_id, at)
     if not done:
+        _require(context, name)
         state = "in the sequence and not yet on hold" if verb == "hold" else "on a hold that can be lifted"
         raise BadInput(f"lead {lead_id} is not {state} in `{name}`; see `ripen explain {lead_id}`")
     if json:

@@ -177,10 +177,14 @@ def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
 
 def mark_without_entering(connection: Connection, plan: EntryPlan, now: datetime) -> int:
     """On publish: those who fulfil the condition already do not enter; only later edges do."""
-    since = sequences.held_since(connection, plan.name)
+    return _mark_as_before(connection, plan.name, plan.without_entering, now)
+
+
+def _mark_as_before(connection: Connection, name: str, statements: _Statements, now: datetime) -> int:
+    since = sequences.held_since(connection, name)
     return connection.execute(
         work.insert_for(connection)(entry_marks)
-        .from_select(["sequence", "lead_id", "since"], plan.without_entering.rise)
+        .from_select(["sequence", "lead_id", "since"], statements.rise)
         .on_conflict_do_nothing(),
         {"now": now, "before": (since or now) - _A_SECOND},
     ).rowcount
@@ -195,12 +199,7 @@ def holds_for(connection: Connection, plan: EntryPlan, lead_id: int, now: dateti
 def mark_lead_without_entering(connection: Connection, plan: EntryPlan, lead_id: int, now: datetime) -> None:
     """On a merge: what holds because of inherited events is no edge, now or later."""
     mine = _Statements(plan, select(leads.c.id).where(leads.c.id == lead_id), silent=literal(True))
-    connection.execute(
-        work.insert_for(connection)(entry_marks)
-        .from_select(["sequence", "lead_id", "since"], mine.rise)
-        .on_conflict_do_nothing(),
-        {"now": now},
-    )
+    _mark_as_before(connection, plan.name, mine, now)
 
 
 def forget_marks(connection: Connection, sequence: str) -> None:
