@@ -244,7 +244,7 @@ def test_white_paper_nurture_branches_retargets_and_asks_people(b2b):
     assert {each.add for each in changes} == {"white-paper-readers", None}
     assert {each.remove for each in changes} == {"white-paper-readers", None}
     assert {step.task.kind for step in steps if isinstance(step, TaskStep)} == {"look", "call"}
-    ends = {each.reason for each in sequence.all_exits(bundle.catalogue.events)}
+    ends = {each.reason for each in sequence.all_exits(b2b.catalogue.events)}
     assert ends == {"replied", "meeting-booked", "hard-bounce", "complained"}
 
 
