@@ -12,24 +12,12 @@ from connectors.email.base import EmailConnector
 from connectors.events.base import EventSource, FileSource
 from db import definitions
 from db.advance import SequenceProgram, versions_in_use
-from db.audiences import AudiencePlan
-from db.contact_caps import ContactCaps
 from db.definitions import Live
-from db.derived import DerivePlan
 from db.engine import Connection, Database
-from db.entries import EntryPlan
-from db.holds import ColleaguePause
-from db.sales_answers import AnswerPlan
-from db.sales_openings import TaskPlan
-from db.scores import ScorePlan
-from db.stages import StagePlan
-from db.verdicts import VerdictPlan
-from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.patterns import expand_patterns
 from nurture.definitions.sequences import Sequence
 from nurture.errors import DefinitionError
-from nurture.rendering.fields import with_profile_fields
-from nurture.rendering.render import Renderer
+from tasks.plans import plans_of
 from tasks.settings import Settings
 
 
@@ -38,24 +26,20 @@ class Compiled:
 
     def __init__(self, live: Live, settings: Settings) -> None:
         self.live = live
-        self.bundle: Bundle = bundle_from_documents(live.documents, live.profile)
-        self.verdicts = VerdictPlan(self.bundle.catalogue.machines)
-        self.derived = DerivePlan(self.bundle)
-        self.scores = ScorePlan(self.bundle)
-        self.stages = StagePlan(self.bundle)
-        self.tasks = TaskPlan(self.bundle)
-        self.answers = AnswerPlan(self.bundle)
-        self.caps = ContactCaps(self.bundle.lifecycle.contact.caps)
-        pause = self.bundle.rules.colleague_pause
-        self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
-        self.pausing = [name for name, each in self.bundle.sequences.items() if each.in_sales_hands == "pause"]
-        self.entries = {
-            name: EntryPlan(name, sequence, self.bundle) for name, sequence in self.bundle.sequences.items()
-        }
-        self.audiences = {
-            name: AudiencePlan(name, audience, self.bundle) for name, audience in self.bundle.audiences.items()
-        }
-        self.renderer = Renderer(self.bundle.emails.values(), with_profile_fields(self.bundle.catalogue.fields))
+        plans = plans_of(live)
+        self.bundle = plans.bundle
+        self.verdicts = plans.verdicts
+        self.derived = plans.derived
+        self.scores = plans.scores
+        self.stages = plans.stages
+        self.tasks = plans.tasks
+        self.answers = plans.answers
+        self.caps = plans.caps
+        self.colleague_pause = plans.colleague_pause
+        self.pausing = plans.pausing
+        self.entries = plans.entries
+        self.audiences = plans.audiences
+        self.renderer = plans.renderer
         self._programs: dict[int, SequenceProgram] = {}
         self._at_home = (settings.project.time_zone, settings.project.country)
 
