@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, case, func, literal, select, update
 
 from db import work
 from db.conditions import NOW, Scope, compile_condition
-from db.entries import BATCH, awaited, awaited_statement, came, ended, leave_statements, look_on
+from db.entries import BATCH, awaited, awaited_statement, came, ended, go_on_from, leave_statements, look_on
 from db.holds import after_hold
 from db.shares import variant_of
 from db.subqueries import there_is, value_of
@@ -290,6 +290,7 @@ class SequenceProgram:
         outcome = case((came(test, self.scope), "event"), else_="timeout")
         return [
             (None, look_on(self.version_id, node, self.scope)),
+            (None, go_on_from(self.version_id, node)),
             (None, already),
             (None, self._record(connection, node, outcome, sa.null(), *ready)),
             ("waits_ended", self._move(node, node.next, *ready)),

@@ -255,6 +255,23 @@ def look_on(version_id: int, node: Node, scope: Scope) -> Any:
     )
 
 
+def go_on_from(version_id: int, node: Node) -> Any:
+    """After a hold: the others go on from now, as without one, or from the end of the timeout if that has passed."""
+    end = enrollments.c.held_wake_at
+    return (
+        update(enrollments)
+        .where(
+            enrollments.c.version_id == version_id,
+            enrollments.c.step_id == node.id,
+            enrollments.c.status == "active",
+            enrollments.c.waiting_for == "event",
+            enrollments.c.wake_at <= NOW,
+            end.is_not(None),
+        )
+        .values(wake_at=case((end < NOW, end), else_=NOW), held_wake_at=None)
+    )
+
+
 def _bought_since_entry() -> Any:
     return there_is(
         stage_transitions,
@@ -359,6 +376,7 @@ __all__ = [
     "ended",
     "everybody",
     "forget_marks",
+    "go_on_from",
     "holds_for",
     "leave_statements",
     "look_on",

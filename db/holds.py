@@ -17,7 +17,7 @@ from db import work
 from db.conditions import NOW
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is, value_of
-from db.tables import enrollments, events, leads, messages, sequence_states
+from db.tables import enrollments, events, leads, messages, sequence_states, work_queue
 from db.types import UTCDateTime, epoch_seconds, later_of, plus_seconds
 
 # Sales has an open task about the lead.
@@ -150,6 +150,7 @@ class ColleaguePause:
         mine = leads.alias()
         account = value_of(mine, mine.c.account_id, mine.c.id == enrollments.c.lead_id)
         replies = events.join(leads, leads.c.id == events.c.lead_id)
+        looked = work_queue.c.queue == "entry", work_queue.c.lead_id == events.c.lead_id
         conditions = [
             leads.c.id.in_(work.leads_of(BATCH, "entry")),
             leads.c.account_id == account,
@@ -160,7 +161,15 @@ class ColleaguePause:
             events.c.occurred_at <= NOW,
             events.c.occurred_at > plus_seconds(NOW, literal(-seconds)),
             events.c.occurred_at >= enrollments.c.entered_at,
-            or_(enrollments.c.resumed_at.is_(None), events.c.occurred_at > enrollments.c.resumed_at),
+            or_(
+                enrollments.c.resumed_at.is_(None),
+                events.c.occurred_at > enrollments.c.resumed_at,
+                # Whoever let it go on could not mean a reply that no run had looked at.
+                and_(
+                    events.c.received_at >= value_of(work_queue, work_queue.c.marked_at, *looked),
+                    events.c.received_at != enrollments.c.resumed_at,
+                ),
+            ),
         ]
         reply = select(events.c.id).select_from(replies).where(*conditions).correlate(enrollments).exists()
         latest = (

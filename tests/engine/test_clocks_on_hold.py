@@ -157,3 +157,44 @@ def test_a_mail_on_its_way_keeps_the_window_of_its_version_also_when_everybody_h
     passes(world, hours=17, minutes=30)
     world.run("follow-up")
     assert world.received("ada") == ["thanks"]
+
+
+def test_a_reply_that_no_run_has_looked_at_pauses_the_colleagues_also_after_a_hold_of_the_sequence(new_world):
+    world = new_world(with_steps(THANKS, wait("3 days"), MORE))
+    for name in ("ada", "bo"):
+        world.lead(name, company="Acme")
+        world.happens(name, "content.white_paper_downloaded")
+    world.run("follow-up")
+    set_state(world, "hold")
+    passes(world, hours=1)
+    world.happens("bo", "email.replied")
+    passes(world, minutes=1)
+    set_state(world, "on")
+    passes(world, minutes=10)
+    world.run("follow-up")
+    ada = world.rows("enrollments", lead_id=world.lead_id("ada"))[0]
+    assert (ada["waiting_for"], ada["reason"]) == ("hold", "colleague-replied")
+
+
+def test_a_timeout_that_ends_between_a_hold_and_the_next_run_ends_at_its_time_and_not_with_the_hold(new_world):
+    world = new_world(with_steps(THANKS, CLICK, wait("2 days"), MORE))
+    downloads(world)
+    hold(world)
+    passes(world, days=1)
+    resume(world)
+    passes(world, days=10, hours=1)
+    world.run("follow-up")
+    assert enrollment(world)["step_id"] == "pause"
+    assert enrollment(world)["waiting_since"] == START + timedelta(days=11)
+
+
+def test_what_follows_an_event_of_a_hold_counts_from_the_run_that_reacts(new_world):
+    world = new_world(with_steps(THANKS, CLICK, wait("2 days"), MORE))
+    downloads(world)
+    hold(world)
+    passes(world, days=1)
+    world.happens("ada", "email.clicked")
+    resume(world)
+    passes(world, minutes=10)
+    world.run("follow-up")
+    assert enrollment(world)["waiting_since"] == world.now

@@ -129,27 +129,27 @@ def bodies(draw: st.DrawFn) -> Body:
         ("holdout", st.just(40)),
         ("window", st.sampled_from(WINDOWS)),
     ):
-        if draw(st.integers(0, 4)) == 4:
+        if draw(st.integers(0, 4)) == 4 or (name == "goal" and draw(st.booleans())):
             body[name] = draw(value)
     return body
 
 
 @st.composite
-def edits(draw: st.DrawFn, body: Body, number: int) -> Body:
+def edits(draw: st.DrawFn, body: Body) -> Body:
     """The sequence with one thing changed that a marketer would change."""
     steps = list(body["steps"])
-    place = draw(st.integers(0, len(steps) - 1))
-    match draw(st.sampled_from(["remove", "add", "move", "wait", "kind", "entry", "window"])):
+    place, fresh = draw(st.integers(0, len(steps) - 1)), f"n{draw(st.integers(0, 10_000))}-"
+    match draw(st.sampled_from(["remove", "remove", "add", "move", "wait", "wait", "wait", "kind", "entry", "window"])):
         case "remove" if len(steps) > 1:
             steps.pop(place)
         case "add":
-            steps.insert(place, *_numbered([draw(_steps(1))], f"n{number}-"))
+            steps.insert(place, *_numbered([draw(_steps(1))], fresh))
         case "move":
             steps.append(steps.pop(place))
         case "wait":
             steps = [{**step, "wait": draw(waiting)} if "wait" in step else step for step in steps]
         case "kind":
-            steps[place] = {**_numbered([draw(_steps(0))], f"k{number}-")[0], "id": steps[place]["id"]}
+            steps[place] = {**_numbered([draw(_steps(0))], fresh)[0], "id": steps[place]["id"]}
         case "entry":
             return {**body, "entry": {**body["entry"], "when": draw(_entries)}}
         case "window":

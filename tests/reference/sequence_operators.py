@@ -47,12 +47,9 @@ class Operated:
         for colleague in each.lead.colleagues:
             for event in colleague.events if colleague.news else []:
                 counts = event.kind == "email.replied" and not event.machine and not event.silent
-                if (
-                    counts
-                    and max(each.entered, now - REPLY_PAUSES) <= event.at <= now
-                    and event.at != now - REPLY_PAUSES
-                ):
-                    replies += [event.at] if each.resumed is None or event.at > each.resumed else []
+                counts &= each.entered <= event.at <= now < event.at + REPLY_PAUSES
+                if counts and (event in colleague.news or each.resumed is None or event.at > each.resumed):
+                    replies.append(event.at)
         if replies and each.hold == "colleague-replied" and each.hold_until is not None:
             each.hold_until = max(each.hold_until, max(replies) + REPLY_PAUSES)
         elif replies:
@@ -102,10 +99,8 @@ class Operated:
                 each.frozen = each.frozen or now
             elif before == "hold":
                 self._thaw(each, now)
-        self.release(now) if before != "hold" else [self._lift(each, now) for each in self._overdue(now)]
-
-    def _overdue(self, now: datetime) -> list[Enrollment]:
-        return [each for each in self.active() if each.hold_until is not None and each.hold_until <= now]
+            if before == "hold" != state and each.hold_until is not None and each.hold_until <= now:
+                self._lift(each, now)
 
     def publish(self, version: int, body: Body, now: datetime, pinned: bool) -> None:
         """Make a version live; those in flight follow, or stay pinned to theirs."""
