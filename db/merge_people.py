@@ -7,7 +7,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from db import consents as consent_words
 from db import leads as profiles
@@ -85,16 +85,24 @@ def join_consents(connection: Connection, pair: Pair, now: datetime) -> int:
     mine = {row["topic"]: row for row in rows if row["lead_id"] == pair.stays}
     theirs = {row["topic"]: row for row in rows if row["lead_id"] == pair.goes}
     changes = []
+    newer: list[str] = []
     for topic, other in sorted(theirs.items()):
         own = mine.get(topic)
         stricter = other if own is None or strictness(other) > strictness(own) else own
         if own is not None and strictness(own) == strictness(other):
+            if other["since"] > own["since"]:
+                newer.append(topic)
             continue
         # After both words, so that neither comes back when its source tells it once more.
         at = max([now, *(each["since"] + _TICK for each in (own, other) if each is not None and each["since"] >= now)])
         evidence = {"merged_lead": pair.goes, "consents": [e["consent_id"] for e in (own, other) if e is not None]}
         changes.append(Change(pair.stays, topic, stricter["status"], stricter["basis"], SOURCE, at, evidence=evidence))
-    connection.execute(delete(consent_states).where(consent_states.c.lead_id == pair.goes))
+    # Of two words that say the same the later one is the state.
+    state = consent_states
+    connection.execute(delete(state).where(state.c.lead_id == pair.stays, state.c.topic.in_(newer)))
+    kept = and_(state.c.lead_id == pair.goes, state.c.topic.in_(newer))
+    connection.execute(update(state).where(kept).values(lead_id=pair.stays))
+    connection.execute(delete(state).where(state.c.lead_id == pair.goes))
     connection.execute(update(consents).where(consents.c.lead_id == pair.goes).values(lead_id=pair.stays))
     consent_words.record(connection, changes, now)
     return len(changes)

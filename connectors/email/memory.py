@@ -101,7 +101,7 @@ class MemorySession:
         if ended := self._outbox.meet("commit", mail):
             return ended
         self._outbox.messages.append(mail)
-        return Receipt(Verdict.ACCEPTED, "kept in memory", f"memory-{len(self._outbox.messages)}", Phase.DOT)
+        return Receipt(Verdict.ACCEPTED, "kept in memory", f"memory-{mail.message_key}", Phase.DOT)
 
     def abandon(self) -> None:
         """Forget the staged message."""

@@ -68,7 +68,8 @@ def _walked(connection: Connection, scene: Scene) -> Subquery:
         )
         .join(enrollments, enrollments.c.id == executed_steps.c.enrollment_id)
         .outerjoin(places, place)
-        .where(looked_at)
+        # A mail that the other lead of a merge was sent stands here ahead of its turn, so that it is not sent again.
+        .where(looked_at, not_(and_(executed_steps.c.kind == "email", executed_steps.c.outcome == "passed")))
     )
     stands = select(
         enrollments.c.id,

@@ -102,7 +102,7 @@ def test_the_day_under_trial_has_work_for_every_step(bench):
 @pytest.mark.timeout(300)
 def test_a_kill_at_a_point_of_each_step_and_a_second_run_leave_what_one_run_leaves(bench):
     chosen = some(bench)
-    assert len(chosen) > 25
+    assert len(chosen) > 20
     for at in chosen:
         assert bench.trial(at) == [], f"{bench.points[at - 1]} ({at})"
 

@@ -30,7 +30,7 @@ def advance_then_enqueue() -> None:
     def wrong(self: Any, connection: Any, node: Any, now: Any, counts: Any) -> set[str]:
         if node.kind != "email":
             return right(self, connection, node, now, counts)
-        moved = 0
+        moved = connection.execute(self._pass_by(node), {"now": now}).rowcount
         for label, statement in self._build(connection, node):
             rows = max(connection.execute(statement, {"now": now}).rowcount, 0)
             advance._add(counts, label or "recorded", rows)
@@ -51,22 +51,24 @@ def finish_then_score() -> None:
         with context.database.write() as connection:
             rescore.scores.mark_due(connection, now)
         while True:
-            batch = uuid4().hex
+            batch, told = uuid4().hex, 0
             with context.database.write() as connection:
                 claimed = work.claim(connection, "score", batch, context.batch_size)
                 mine = list(connection.execute(work.leads_of(batch, "score")).scalars())
-                work.hand_on(connection, "score", batch, "stage", now)
+                work.hand_on(connection, "score", batch, "stage")
                 work.finish(connection, "score", batch)
             failpoints.hit("rescore.before_commit")
             with context.database.write() as connection:
                 work.mark_ids(connection, "score", mine, now)
                 connection.execute(sa.update(work_queue).where(work_queue.c.lead_id.in_(mine)).values(batch=batch))
                 compiled.verdicts.judge(connection, batch, now)
+                told = compiled.answers.spread(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
-                compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
+                waiting = rescore._where_colleagues_wait(connection, compiled)
+                compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
                 work.finish(connection, "score", batch)
             failpoints.hit("rescore.committed")
-            if claimed < context.batch_size:
+            if claimed < context.batch_size and not told:
                 return {"leads_rescored": claimed}
 
     def instead(steps: Any) -> Any:

@@ -141,7 +141,7 @@ def test_a_late_event_and_a_rejection_say_so(world):
     world.days(1)
     moves = explained(world)["transitions"]
     assert [(move["to"], move["late"]) for move in moves] == [("mql", False), ("sql", True), ("mql", False)]
-    assert "late event" in moves[1]["why"]
+    assert "came late" in moves[1]["why"]
     assert moves[1]["event"]["occurred_at"] == START - 2 * DAY
     assert (moves[2]["reason"], moves[2]["cool_until"]) == ("too_early", moves[2]["at"] + 10 * DAY)
 

@@ -78,7 +78,8 @@ def test_a_mail_may_be_deleted_while_it_waits_for_its_turn(new_world):
     del world.documents["emails/thanks"]
     world.publish()
     world.now += timedelta(hours=5)
-    world.days(11)
+    # A week of lateness, and the nights and the weekend on top.
+    world.days(14)
     assert world.reasons("ada") == ["too-late"]
     assert world.received("ada") == ["more"]
 
