@@ -56,17 +56,19 @@ class EntryPlan:
         self.everybody = _Statements(self, everybody(), silent=literal(False))
         self.without_entering = _Statements(self, everybody(), silent=literal(True))
         self.batch = _Statements(self, work.leads_of(BATCH, "entry"), silent=_SILENT)
+        self.given_back = _given_back(name, sequence, bundle)
 
     def enter(self, connection: Connection, batch: str | None, now: datetime, version: int) -> dict[str, int]:
         """Take note of who fulfils the entry condition now, and enroll those for whom it has just become true."""
         edges = self._mark(connection, batch, now, now - _A_SECOND)
-        if not edges:
-            return {"edges": 0, "entered": 0}
-        statements = self.everybody if batch is None else self.batch
-        entered = connection.execute(
-            work.insert_for(connection)(enrollments).from_select(_ENTER, statements.enter).on_conflict_do_nothing(),
-            {"now": now, "batch": batch, "version": version},
-        ).rowcount
+        values = {"now": now, "batch": batch, "version": version}
+        entered = 0
+        ways = [self.everybody.enter if batch is None else self.batch.enter] if edges else []
+        if batch is not None and self.given_back is not None:
+            ways.append(self.given_back)
+        for rows in ways:
+            insert = work.insert_for(connection)(enrollments).from_select(_ENTER, rows)
+            entered += max(connection.execute(insert.on_conflict_do_nothing(), values).rowcount, 0)
         return {"edges": edges, "entered": entered}
 
     def pass_by(self, connection: Connection, batch: str | None, now: datetime) -> None:
@@ -109,7 +111,7 @@ class _Statements:
             leads.c.id.in_(whom), leads.c.id.not_in(marked), *holds
         )
         edge = [entry_marks.c.sequence == name, entry_marks.c.since == NOW, entry_marks.c.lead_id.in_(whom)]
-        self.enter = _enter(name, plan.sequence, edge)
+        self.enter = _enter(name, plan.sequence, entry_marks.c.lead_id, edge)
 
 
 def _waiting_since(lead_id: Any) -> Any:
@@ -146,9 +148,9 @@ def _without_news(plan: EntryPlan, condition: Condition) -> Any:
     return and_(quiet, compile_condition(condition, scope))
 
 
-def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
+def _enter(name: str, sequence: Sequence, lead_id: Any, edge: list[Any]) -> Select[Any]:
     earlier = enrollments.alias()
-    before = and_(earlier.c.sequence == name, earlier.c.lead_id == entry_marks.c.lead_id)
+    before = and_(earlier.c.sequence == name, earlier.c.lead_id == lead_id)
     if sequence.entry.reentry.after is None:
         blocked: Any = there_is(earlier, before)
     else:
@@ -157,10 +159,10 @@ def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
             earlier, before, or_(earlier.c.ended_at.is_(None), plus_seconds(earlier.c.ended_at, pause) > NOW)
         )
     # The held-out stand aside: the same goal and exits, no steps.
-    out = held_out(sequence, entry_marks.c.lead_id) if sequence.holdout else sa.false()
+    out = held_out(sequence, lead_id) if sequence.holdout else sa.false()
     return select(
         literal(name),
-        entry_marks.c.lead_id,
+        lead_id,
         VERSION,
         literal(False),
         literal("active"),
@@ -172,7 +174,23 @@ def _enter(name: str, sequence: Sequence, edge: list[Any]) -> Select[Any]:
         case((out, NOW)),
         NOW,
         NOW,
-    ).where(*edge, not_(blocked), not_(has_open_task(entry_marks.c.lead_id)))
+    ).where(*edge, not_(blocked), not_(has_open_task(lead_id)))
+
+
+def _given_back(name: str, sequence: Sequence, bundle: Bundle) -> Select[Any] | None:
+    """Those of a batch whom sales gave back for a reason that sends them to this sequence, whatever its entry says."""
+    reasons = [reason for reason, each in bundle.lifecycle.recycle.reasons.items() if each.sequence == name]
+    if not reasons:
+        return None
+    back = stage_transitions
+    since_the_last_look = [
+        back.c.lead_id.in_(work.leads_of(BATCH, "entry")),
+        back.c.cause == "recycle",
+        back.c.reason.in_(reasons),
+        back.c.silent.is_(False),
+        back.c.recorded_at >= _waiting_since(back.c.lead_id),
+    ]
+    return _enter(name, sequence, back.c.lead_id, since_the_last_look)
 
 
 def mark_without_entering(connection: Connection, plan: EntryPlan, now: datetime) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, and_, case, func, insert, literal, no
 
 from db import runs, work
 from db.conditions import NOW, Scope, compile_condition, event_matches
-from db.subqueries import ConstantRows, there_is
+from db.subqueries import ConstantRows, there_is, value_of
 from db.tables import events, leads, scores, stage_transitions, work_queue
 from db.types import UTCDateTime, json_text, later_of, plus_seconds
 from nurture.conditions import STAGE_RANK, Stage
@@ -215,7 +215,8 @@ def _by_event(bundle: Bundle) -> Select[Any]:
         found.c.cause,
         found.c.rule,
         found.c.event_id,
-        sa.cast(sa.null(), sa.Float),
+        # What the lead was worth then, beside the event that moved it.
+        value_of(scores, scores.c[bundle.rules.thresholds.score], scores.c.lead_id == found.c.lead_id),
         found.c.reason,
         found.c.cool_until,
         found.c.silent,

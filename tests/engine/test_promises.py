@@ -53,8 +53,10 @@ def test_a_late_event_sends_nothing_back_dated_and_undoes_no_timeout(new_world):
 
 def test_the_reason_of_a_rejection_chooses_the_sequence(new_world):
     documents = deepcopy(DOCUMENTS)
-    for name, reason in (("patience", "too_early"), ("prices", "no_budget")):
-        entry = {"when": {"did": {"event": "sales.rejected", "where": {"reason": reason}, "within": "3 days"}}}
+    reasons = {"too_early": {"sequence": "patience"}, "no_budget": {"sequence": "prices"}}
+    documents["lifecycle"]["recycle"] = {"cool_down": "10 days", "reasons": reasons}
+    for name in ("patience", "prices"):
+        entry = {"when": {"did": "video.watched"}}
         documents[f"sequences/{name}"] = {**deepcopy(documents["sequences/papers"]), "sequence": name, "entry": entry}
     world = new_world(documents)
     for name, reason in (("ada", "too_early"), ("bo", "no_budget")):
@@ -66,6 +68,40 @@ def test_the_reason_of_a_rejection_chooses_the_sequence(new_world):
         world.run("follow-up")
     assert (enrollment(world)["sequence"], enrollment(world, "bo")["sequence"]) == ("patience", "prices")
     assert world.stage("ada") == "mql"
+    world.days(2)
+    world.happens("ada", "page.viewed")
+    world.days(2)
+    assert [row["sequence"] for row in world.rows("enrollments")] == ["patience", "prices"]
+
+
+def test_a_run_that_died_after_a_rejection_was_noted_still_sends_the_lead_to_its_sequence(new_world):
+    documents = deepcopy(DOCUMENTS)
+    documents["lifecycle"]["recycle"] = {"reasons": {"too_early": {"sequence": "patience"}}}
+    entry = {"when": {"did": "video.watched"}}
+    documents["sequences/patience"] = {
+        **deepcopy(documents["sequences/papers"]),
+        "sequence": "patience",
+        "entry": entry,
+    }
+    world = new_world(documents)
+    world.lead("ada")
+    world.happens("ada", "demo.requested")
+    world.run("follow-up")
+    world.now += timedelta(hours=1)
+    world.happens("ada", "sales.rejected", reason="too_early")
+    for part in ("rescore", "restage"):
+        world.run(part)
+    world.now += timedelta(minutes=10)
+    world.run("follow-up")
+    assert enrollment(world)["sequence"] == "patience"
+
+
+def test_a_transition_by_an_event_keeps_the_score_of_that_moment_too(world):
+    world.lead("ada")
+    world.happens("ada", "content.white_paper_downloaded")
+    world.run("follow-up")
+    [move] = world.rows("stage_transitions")
+    assert (move["cause"], move["score"]) == ("event", 10.0)
 
 
 def test_a_lead_with_an_open_task_leaves_its_sequences_and_enters_none(new_world):
