@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.util import LRUCache
 
 from nurture.errors import BadSetting, OutsideFailed, RipenError
 
@@ -25,6 +26,26 @@ _SQLITE_PRAGMAS = (
 
 # More than one publication and its versions have; with SQLAlchemy's usual 500 each run would compile most of them anew.
 _STATEMENTS = 5_000
+
+
+class _StatementCache(LRUCache[Any, Any]):
+    """Compiled statements by kind of database: who opens several of one kind in a process compiles each only once."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """What was compiled for a database of this kind."""
+        return super().get(_of_kind(key), default)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(_of_kind(key), value)
+
+
+def _of_kind(key: Any) -> Any:
+    """SQLAlchemy's key begins with the dialect object, of which each engine has its own."""
+    dialect, *rest = key
+    return (dialect.name, *rest)
+
+
+_CACHE = _StatementCache(_STATEMENTS)
 
 __all__ = ["Connection", "Database", "DatabaseBusy", "DatabaseFailed"]
 
@@ -78,8 +99,7 @@ def _create_engine(url: str) -> Engine:
         pool_pre_ping=True,
         json_serializer=_dump,
         json_deserializer=_load,
-        execution_options={"preserve_rowcount": True},
-        query_cache_size=_STATEMENTS,
+        execution_options={"preserve_rowcount": True, "compiled_cache": _CACHE},
     )
 
 
@@ -97,8 +117,7 @@ def _sqlite(url: sa.URL) -> Engine:
         hide_parameters=True,
         json_serializer=_dump,
         json_deserializer=_load,
-        execution_options={"preserve_rowcount": True},
-        query_cache_size=_STATEMENTS,
+        execution_options={"preserve_rowcount": True, "compiled_cache": _CACHE},
     )
 
     @event.listens_for(engine, "connect")
