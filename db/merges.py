@@ -93,6 +93,7 @@ def merge(connection: Connection, pair: Pair, now: datetime, *, per_account: boo
     join_marks(connection, pair, now)
     took_address = joined.email_hash == goes.email_hash
     memberships = join_audiences(connection, pair, same_address=took_address, now=now)
+    _wait_since_the_earlier(connection, pair)
     for table in (scores, score_contributions, work_queue):
         connection.execute(delete(table).where(table.c.lead_id == pair.goes))
     accounts = {each.account_id for each in (stays, goes, joined)} - {None}
@@ -108,6 +109,14 @@ def merge(connection: Connection, pair: Pair, now: datetime, *, per_account: boo
         memberships,
         tuple(sorted(account for account in accounts if account is not None)),
     )
+
+
+def _wait_since_the_earlier(connection: Connection, pair: Pair) -> None:
+    """What neither has been looked at for is new to the one who stays: since when, says the earlier mark of the two."""
+    waiting = select(func.min(work_queue.c.marked_at)).where(work_queue.c.lead_id.in_(pair))
+    since = connection.execute(waiting).scalar()
+    if since is not None:
+        work.mark_ids(connection, "score", [pair.stays], since, silent=True)
 
 
 def have_news(connection: Connection, pair: Pair) -> set[int]:

@@ -71,7 +71,11 @@ def mark_ids(connection: Connection, queue: str, lead_ids: list[int], now: datet
     connection.execute(
         insert.on_conflict_do_update(
             index_elements=["queue", "lead_id"],
-            set_={"marks": work_queue.c.marks + 1, "silent": and_(work_queue.c.silent, insert.excluded.silent)},
+            set_={
+                "marks": work_queue.c.marks + 1,
+                "silent": and_(work_queue.c.silent, insert.excluded.silent),
+                "marked_at": least_of(work_queue.c.marked_at, insert.excluded.marked_at),
+            },
         ),
         [
             {"queue": queue, "lead_id": lead, "silent": silent, "marks": 1, "marked_at": now}

@@ -448,3 +448,17 @@ def test_the_statements_of_a_merge_do_not_grow_with_what_the_leads_did(world):
         event.remove(world.database.engine, "before_cursor_execute", count)
         counts.append(len(seen))
     assert counts[0] == counts[1]
+
+
+def test_history_that_was_told_of_both_enrolls_nobody_because_news_of_one_came_after_it(world):
+    two(world)
+    world.run("follow-up")
+    for name in ("ada", "bo"):
+        world.now += HOUR
+        world.happens(name, PAPER, START - DAY, silent=True)
+    world.now += HOUR
+    world.lead("bo", job_title="Engineer")
+    world.merge("bo", "ada")
+    world.run("follow-up")
+    assert world.rows("enrollments") == []
+    assert world.stage("bo") == "mql"

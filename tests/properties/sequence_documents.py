@@ -138,7 +138,10 @@ def bodies(draw: st.DrawFn) -> Body:
 def edits(draw: st.DrawFn, body: Body) -> Body:
     """The sequence with one thing changed that a marketer would change."""
     steps = list(body["steps"])
-    place, fresh = draw(st.integers(0, len(steps) - 1)), f"n{draw(st.integers(0, 10_000))}-"
+    place = draw(st.integers(0, len(steps) - 1))
+    # An id that no earlier edit has taken: the check refuses the same one twice.
+    number = next(each for each in range(draw(st.integers(0, 10_000)), 20_000) if f"'n{each}-" not in repr(body))
+    fresh = f"n{number}-"
     match draw(st.sampled_from(["remove", "remove", "add", "move", "wait", "wait", "wait", "kind", "entry", "window"])):
         case "remove" if len(steps) > 1:
             steps.pop(place)
