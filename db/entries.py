@@ -254,6 +254,15 @@ def leave_statements(
     return statements
 
 
+def _awaiting(version_id: int, node: Node) -> list[Any]:
+    return [
+        enrollments.c.version_id == version_id,
+        enrollments.c.step_id == node.id,
+        enrollments.c.status == "active",
+        enrollments.c.waiting_for == "event",
+    ]
+
+
 def look_on(version_id: int, node: Node, scope: Scope) -> Any:
     """After a hold: those whose awaited event did not come meanwhile wait on until what is left of the timeout."""
     test = awaited(node)
@@ -261,10 +270,7 @@ def look_on(version_id: int, node: Node, scope: Scope) -> Any:
     return (
         update(enrollments)
         .where(
-            enrollments.c.version_id == version_id,
-            enrollments.c.step_id == node.id,
-            enrollments.c.status == "active",
-            enrollments.c.waiting_for == "event",
+            *_awaiting(version_id, node),
             enrollments.c.wake_at <= NOW,
             enrollments.c.held_wake_at > NOW,
             not_(came(test, scope)),
@@ -279,10 +285,7 @@ def go_on_from(version_id: int, node: Node) -> Any:
     return (
         update(enrollments)
         .where(
-            enrollments.c.version_id == version_id,
-            enrollments.c.step_id == node.id,
-            enrollments.c.status == "active",
-            enrollments.c.waiting_for == "event",
+            *_awaiting(version_id, node),
             enrollments.c.wake_at <= NOW,
             end.is_not(None),
         )
@@ -335,10 +338,7 @@ def awaited_statement(version_id: int, node: Node, scope: Scope) -> Any:
     return (
         update(enrollments)
         .where(
-            enrollments.c.version_id == version_id,
-            enrollments.c.step_id == node.id,
-            enrollments.c.status == "active",
-            enrollments.c.waiting_for == "event",
+            *_awaiting(version_id, node),
             enrollments.c.wake_at > NOW,
             enrollments.c.sequence.not_in(ON_HOLD),
             enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry")),
