@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, case, func, select, update
 
 from db import work
+from db.awaited import awaited, awaited_statement
 from db.conditions import NOW
-from db.entries import BATCH, awaited, awaited_statement, leave_statements
+from db.entries import BATCH, leave_statements
 from db.holds import after_hold
 from db.steps import StepStatements
 from db.tables import (
@@ -113,8 +114,9 @@ def go_on_after_messages(connection: Connection, now: datetime) -> int:
     Accepted: from the provider's yes. Skipped, rejected or failed: from that verdict. Unknown: from the hand-over.
     """
     happened = func.coalesce(messages.c.handed_over_at, messages.c.settled_at)
-    base = case((messages.c.status.in_(("accepted", "unknown")), happened), else_=messages.c.settled_at)
-    settled = select(messages.c.id, base.label("base")).where(messages.c.settled_at.is_not(None)).subquery()
+    verdict = case((messages.c.status.in_(("accepted", "unknown")), happened), else_=messages.c.settled_at)
+    settled = select(messages.c.id, verdict.label("at")).where(messages.c.settled_at.is_not(None)).subquery()
+    base = after_hold(settled.c.at)
     return connection.execute(
         update(enrollments)
         .where(
@@ -122,7 +124,7 @@ def go_on_after_messages(connection: Connection, now: datetime) -> int:
             enrollments.c.waiting_for == "message",
             enrollments.c.message_id == settled.c.id,
         )
-        .values(waiting_for="wake", wake_at=after_hold(settled.c.base), message_id=None, moved_at=now)
+        .values(waiting_for="wake", wake_at=base, happened_at=base, message_id=None, moved_at=now)
     ).rowcount
 
 

@@ -16,16 +16,15 @@ from sqlalchemy import Connection, Select, and_, case, delete, func, literal, no
 from db import sequences, work
 from db.conditions import NOW, Scope, compile_condition
 from db.derived import SOURCE as DERIVED
-from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, ON_HOLD, held, waited_since
+from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, held
 from db.sales_tasks import has_open_task
 from db.shares import held_out
 from db.subqueries import there_is, value_of
 from db.tables import enrollments, entry_marks, events, identities, leads, stage_transitions, work_queue
 from db.types import UTCDateTime, plus_seconds
-from nurture.conditions import Condition, Did, EventTest
+from nurture.conditions import Condition, Did
 from nurture.definitions.bundle import Bundle
-from nurture.definitions.program import Node
-from nurture.definitions.sequences import BECAME_CUSTOMER, Sequence, WaitStep, WaitUntil
+from nurture.definitions.sequences import BECAME_CUSTOMER, Sequence
 
 BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
 VERSION: sa.BindParameter[int] = sa.bindparam("version", type_=sa.BigInteger())
@@ -38,6 +37,7 @@ _ENTER = [
     "step_id",
     "waiting_for",
     "wake_at",
+    "happened_at",
     "reason",
     "holdout",
     "held_since",
@@ -169,6 +169,7 @@ def _enter(name: str, sequence: Sequence, lead_id: Any, edge: list[Any]) -> Sele
         literal(sequence.steps[0].id),
         case((out, "hold"), else_="wake"),
         case((not_(out), NOW)),
+        NOW,
         case((out, HOLDOUT)),
         case((out, sa.true()), else_=sa.false()),
         case((out, NOW)),
@@ -254,45 +255,6 @@ def leave_statements(
     return statements
 
 
-def _awaiting(version_id: int, node: Node) -> list[Any]:
-    return [
-        enrollments.c.version_id == version_id,
-        enrollments.c.step_id == node.id,
-        enrollments.c.status == "active",
-        enrollments.c.waiting_for == "event",
-    ]
-
-
-def look_on(version_id: int, node: Node, scope: Scope) -> Any:
-    """After a hold: those whose awaited event did not come meanwhile wait on until what is left of the timeout."""
-    test = awaited(node)
-    assert test is not None
-    return (
-        update(enrollments)
-        .where(
-            *_awaiting(version_id, node),
-            enrollments.c.wake_at <= NOW,
-            enrollments.c.held_wake_at > NOW,
-            not_(came(test, scope)),
-        )
-        .values(wake_at=enrollments.c.held_wake_at, held_wake_at=None)
-    )
-
-
-def go_on_from(version_id: int, node: Node) -> Any:
-    """After a hold: the others go on from now, as without one, or from the end of the timeout if that has passed."""
-    end = enrollments.c.held_wake_at
-    return (
-        update(enrollments)
-        .where(
-            *_awaiting(version_id, node),
-            enrollments.c.wake_at <= NOW,
-            end.is_not(None),
-        )
-        .values(wake_at=case((end < NOW, end), else_=NOW), held_wake_at=None)
-    )
-
-
 def _bought_since_entry() -> Any:
     return there_is(
         stage_transitions,
@@ -331,36 +293,6 @@ def since_entry(condition: Condition) -> Condition:
     return condition.model_copy(update=updates) if updates else condition
 
 
-def awaited_statement(version_id: int, node: Node, scope: Scope) -> Any:
-    """Wake those of a batch whose awaited event has come; the advance then takes it from there."""
-    test = awaited(node)
-    assert test is not None
-    return (
-        update(enrollments)
-        .where(
-            *_awaiting(version_id, node),
-            enrollments.c.wake_at > NOW,
-            enrollments.c.sequence.not_in(ON_HOLD),
-            enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry")),
-            came(test, scope),
-        )
-        .values(wake_at=NOW)
-    )
-
-
-def awaited(node: Node) -> EventTest | None:
-    """The event that a wait step waits for, if it does."""
-    step = node.step
-    return step.wait.until if isinstance(step, WaitStep) and isinstance(step.wait, WaitUntil) else None
-
-
-def came(test: EventTest, scope: Scope) -> Any:
-    """A SQL expression: the awaited event has come since the wait began."""
-    narrowed = test.model_copy(update={"since_entry": True})
-    scope = scope.since(waited_since())
-    return there_is(leads, leads.c.id == enrollments.c.lead_id, compile_condition(Did(did=narrowed), scope))
-
-
 def stop_all(connection: Connection, sequence: str, reason: str, now: datetime, *, also_pinned: bool = True) -> int:
     """Everybody leaves, with that reason."""
     mine = [enrollments.c.sequence == sequence, enrollments.c.status == "active"]
@@ -387,17 +319,12 @@ def counts_by_sequence(connection: Connection) -> Mapping[str, dict[str, int]]:
 
 __all__ = [
     "EntryPlan",
-    "awaited",
-    "awaited_statement",
-    "came",
     "counts_by_sequence",
     "ended",
     "everybody",
     "forget_marks",
-    "go_on_from",
     "holds_for",
     "leave_statements",
-    "look_on",
     "mark_lead_without_entering",
     "mark_without_entering",
     "since_entry",

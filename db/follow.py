@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, literal, select, update
 
+from db.awaited import awaited, came
 from db.conditions import NOW, Scope
-from db.entries import awaited, came, ended
+from db.entries import ended
 from db.local_days import later
 from db.sequences import held_since
 from db.tables import definition_versions, enrollments
@@ -112,6 +113,7 @@ class Followers:
                 waiting_since=None,
                 # What the step waited for is gone too: the next one is due at once, in its turn.
                 wake_at=case((waits, self.clock), else_=enrollments.c.wake_at),
+                happened_at=case((waits, self.clock), else_=self.frozen_at),
                 waiting_for=case((waits, "wake"), else_=enrollments.c.waiting_for),
                 held_wake_at=case((enrollments.c.held_for.in_(("wake", "event")), self.frozen_at)),
                 held_for=case((enrollments.c.held_for == "event", "wake"), else_=enrollments.c.held_for),

@@ -48,6 +48,15 @@ def held(reason: str, until: Any = None) -> dict[str, Any]:
     }
 
 
+def put_off(due: Any, since: Any, left: Any) -> Any:
+    """When that happened from which the step counts, after a hold: what was still to come when it began comes later.
+
+    What had happened by then, and the beginning of a wait in hand, are facts that no hold moves.
+    """
+    to_come = and_(enrollments.c.waiting_since.is_(None), due > since)
+    return case((to_come, left), else_=enrollments.c.happened_at)
+
+
 def _resume(*conditions: Any) -> tuple[Any, Any]:
     """Shift the messages' expiry, then the enrollments' clocks, by as long as the hold took."""
     over = case((enrollments.c.hold_until <= NOW, enrollments.c.hold_until), else_=NOW)
@@ -82,6 +91,7 @@ def _resume(*conditions: Any) -> tuple[Any, Any]:
             wake_at=case((enrollments.c.held_for == "message", nothing), (for_event, NOW), else_=left),
             held_wake_at=case((for_event, left), else_=nothing),
             waiting_since=plus_seconds(enrollments.c.waiting_since, pause),
+            happened_at=put_off(enrollments.c.held_wake_at, enrollments.c.held_since, left),
             held_for=None,
             hold_until=None,
             reason=None,
@@ -197,14 +207,6 @@ def is_held(enrollment_id: Any) -> Any:
     return there_is(enrollments, enrollments.c.id == enrollment_id, enrollments.c.waiting_for == "hold")
 
 
-def waited_since() -> Any:
-    """The instant from which an awaited event counts: a hold puts off the clock, not what happened meanwhile."""
-    pause = epoch_seconds(enrollments.c.resumed_at) - epoch_seconds(enrollments.c.held_since)
-    during = and_(enrollments.c.held_since.is_not(None), enrollments.c.waiting_since <= enrollments.c.resumed_at)
-    since = case((during, plus_seconds(enrollments.c.waiting_since, -pause)), else_=enrollments.c.waiting_since)
-    return sa.type_coerce(since, UTCDateTime())
-
-
 def after_hold(base: Any) -> Any:
     """The instant from which the next step counts when a message settled during a hold: the end of the hold."""
     return later_of(base, func.coalesce(enrollments.c.resumed_at, base))
@@ -222,7 +224,7 @@ __all__ = [
     "hold_lead",
     "is_held",
     "pause_for_sales",
+    "put_off",
     "release",
     "resume_lead",
-    "waited_since",
 ]

@@ -70,6 +70,7 @@ def _go_on(connection: Connection, sequence: str, since: datetime, now: datetime
         "wake_at": case((event, literal(now, enrollments.c.wake_at.type)), else_=left),
         "held_wake_at": case((event, left), else_=None),
         "waiting_since": plus_seconds(enrollments.c.waiting_since, seconds),
+        "happened_at": holds.put_off(wake_at, literal(since, enrollments.c.wake_at.type), left),
         "held_since": since,
         "resumed_at": now,
     }

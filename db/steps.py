@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, and_, case, literal, select, update
 
 from db import work
+from db.awaited import awaited, came, go_on_from, look_on
 from db.conditions import NOW, Scope, compile_condition
-from db.entries import awaited, came, ended, go_on_from, look_on
+from db.entries import ended
 from db.shares import variant_of
 from db.subqueries import there_is, value_of
 from db.tables import audience_choices, enrollments, executed_steps, leads, messages, sales_tasks
@@ -80,7 +81,13 @@ _LEAD_COLUMNS = (
     "source_detail",
 )
 # Who has come to a step and has not begun it.
-_ON_ITS_WAY: dict[str, Any] = {"moved_at": NOW, "waiting_since": None, "waiting_for": "wake", "held_wake_at": None}
+_ON_ITS_WAY: dict[str, Any] = {
+    "moved_at": NOW,
+    "waiting_since": None,
+    "happened_at": enrollments.c.wake_at,
+    "waiting_for": "wake",
+    "held_wake_at": None,
+}
 
 
 class StepStatements:

@@ -23,6 +23,7 @@ _NOW_AWAKE: dict[str, Any] = {
     "waiting_for": "wake",
     "wake_at": NOW,
     "waiting_since": None,
+    "happened_at": NOW,
     "message_id": None,
     "reason": None,
     "moved_at": NOW,

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Subquery, and_, func, literal, not_, or_, select, union_all, update
 
 from db.audit.check import Check, Done, Program, Scene
+from db.awaited import awaited
 from db.batches import listed
 from db.conditions import NOW
-from db.entries import awaited, ended
+from db.entries import ended
 from db.subqueries import there_is
 from db.tables import definition_versions, enrollments, executed_steps, publications
 from nurture.definitions.program import Node
@@ -262,7 +263,7 @@ def _to_the_next_surviving(connection: Connection, scene: Scene) -> Done:
         # A mail under way, and a hold, stay what they wait for.
         values: dict[str, Any] = {"step_id": target, "moved_at": NOW}
         if place.waiting_for in ("wake", "event"):
-            values |= {"waiting_for": "wake", "wake_at": NOW, "waiting_since": None}
+            values |= {"waiting_for": "wake", "wake_at": NOW, "waiting_since": None, "happened_at": NOW}
         moved += connection.execute(mine.values(values), {"now": scene.now}).rowcount
     return [("go on at the next step that is left", moved), ("completed: no step was left", completed)]
 
@@ -287,7 +288,7 @@ def _surviving(connection: Connection, scene: Scene, place: _Place) -> str | Non
 def _wake(connection: Connection, scene: Scene) -> Done:
     places = _not_waiting_for_events(connection, scene)
     mine = update(enrollments).where(or_(*(_standing_on(place) for place in places)))
-    values = {"waiting_for": "wake", "wake_at": NOW, "waiting_since": None, "moved_at": NOW}
+    values = {"waiting_for": "wake", "wake_at": NOW, "waiting_since": None, "happened_at": NOW, "moved_at": NOW}
     return [("awake now", connection.execute(mine.values(values), {"now": scene.now}).rowcount)]
 
 

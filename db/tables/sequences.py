@@ -55,7 +55,9 @@ enrollments = Table(
     # message; hold: until a person or a rule lifts the hold
     Column("waiting_for", String(16)),
     instant("wake_at", nullable=True),
+    # Since when it waits here, put off by holds; and when that from which the step counts really happened.
     instant("waiting_since", nullable=True),
+    instant("happened_at", nullable=True),
     Column("message_id", Id),
     Column("reason", Key, comment="of the hold, or of the end"),
     # Held out to compare with: the same goal and exits, no steps.

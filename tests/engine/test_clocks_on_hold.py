@@ -198,3 +198,20 @@ def test_what_follows_an_event_of_a_hold_counts_from_the_run_that_reacts(new_wor
     passes(world, minutes=10)
     world.run("follow-up")
     assert enrollment(world)["waiting_since"] == world.now
+
+
+def test_an_event_of_an_earlier_hold_that_is_told_late_counts_after_any_number_of_holds(new_world):
+    world = new_world(with_steps(THANKS, CLICK, MORE))
+    downloads(world)
+    hold(world)
+    passes(world, days=1)
+    clicked_at = world.now
+    passes(world, days=1)
+    resume(world)
+    passes(world, hours=1)
+    hold(world)
+    passes(world, hours=1)
+    resume(world)
+    world.happens("ada", "email.clicked", clicked_at)
+    world.run("follow-up")
+    assert world.received("ada") == ["thanks", "more"]
