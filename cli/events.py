@@ -29,6 +29,8 @@ def listing(
 ) -> int:
     """The opens and clicks of a lead, newest first: whether a person or a machine did it, and who or what says so.
 
+    What came since the last run is `pending`: it counts for nothing until the next run has judged it.
+
     Example: `ripen events ada@example.com`
     """
     context = open_context(home_of(home))

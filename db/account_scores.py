@@ -78,6 +78,17 @@ def left(connection: Connection, account_ids: Sequence[int], now: datetime, *, s
     )
 
 
+def look_at_colleagues(
+    connection: Connection, account_ids: Sequence[int], now: datetime, queue: str | None, *, but_for: int
+) -> None:
+    """After a merge: the people of these accounts wait in `queue` for the next run; what a merge changes is no news."""
+    if queue is None or not account_ids:
+        return
+    asked = ids(connection, "asked", sorted(set(account_ids)))
+    theirs = leads.c.account_id.in_(select(asked.c.id)), leads.c.merged_into_id.is_(None), leads.c.id != but_for
+    work.mark(connection, queue, select(leads.c.id).where(*theirs), now, silent=True)
+
+
 _TOUCHED = select(leads.c.account_id).where(leads.c.id.in_(work.leads_of(BATCH, "score")))
 _LOCK = select(accounts.c.id).where(accounts.c.id.in_(_TOUCHED)).order_by(accounts.c.id).with_for_update(key_share=True)
 

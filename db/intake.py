@@ -18,7 +18,7 @@ from db.leads import Draft
 from db.stops import Stops
 from db.tables import identities as identity_table
 from db.tables import leads as lead_table
-from db.verdicts import SOURCE
+from db.verdicts import first_verdict
 from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash, event_tiebreak
@@ -294,6 +294,7 @@ class _Batch:
     def _event_row(self, event: EventRecord, lead: int | None) -> dict[str, Any]:
         # Of those that nothing else identifies: they may still have to find their lead.
         anonymous = event.identities[0] if {each.kind for each in event.identities} == {ANONYMOUS} else None
+        machine, machine_by = first_verdict(event.type, event.machine, silent=self.silent)
         return {
             "source": event.source,
             "source_event_id": event.source_event_id,
@@ -304,8 +305,8 @@ class _Batch:
             "received_at": self.now,
             "tiebreak": event_tiebreak(event.source, event.source_event_id),
             "properties": dict(event.properties),
-            "machine": event.machine,
-            "machine_by": SOURCE if event.machine else None,
+            "machine": machine,
+            "machine_by": machine_by,
             "silent": self.silent,
             "message_id": event.message_id or self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))),
         }

@@ -23,6 +23,8 @@ from nurture.durations import Duration
 OPENED, CLICKED, DELIVERED = "email.opened", "email.clicked", "email.delivered"
 # Who or what gave the verdict in `events.machine_by`.
 PERSON, SOURCE = "person", "source"
+# An open or click that has just come counts for nothing until the next rescore has judged it.
+UNJUDGED = "unjudged"
 # The rules, in the order in which they are named when several hold.
 PREFETCHER, PRIVACY_OPEN, TOO_FAST, EVERY_LINK = "prefetcher", "privacy-open", "too-fast", "every-link"
 RULES = (PREFETCHER, PRIVACY_OPEN, TOO_FAST, EVERY_LINK)
@@ -43,7 +45,19 @@ class VerdictPlan:
 def left_to_rules(event: FromClause) -> Any:
     """Neither a person nor the source has spoken; before verdicts had names, a flag without one was the source's."""
     nobody = and_(event.c.machine_by.is_(None), event.c.machine.is_(False))
-    return or_(nobody, event.c.machine_by.in_(RULES))
+    return or_(nobody, event.c.machine_by.in_((*RULES, UNJUDGED)))
+
+
+def first_verdict(kind: str, machine: bool, *, silent: bool) -> tuple[bool, str | None]:
+    """The columns `machine` and `machine_by` of an event that is being stored.
+
+    Nothing may react to a machine's click before it is judged; history that is imported makes nothing happen anyway.
+    """
+    if machine:
+        return True, SOURCE
+    if kind in (OPENED, CLICKED) and not silent:
+        return True, UNJUDGED
+    return False, None
 
 
 def _judge(machines: Machines, whom: Any) -> Any:
@@ -133,4 +147,14 @@ def _in_burst(rule: EveryLink, event: FromClause, whom: Any) -> Any:
     )
 
 
-__all__ = ["CLICKED", "OPENED", "PERSON", "RULES", "SOURCE", "VerdictPlan", "left_to_rules"]
+__all__ = [
+    "CLICKED",
+    "OPENED",
+    "PERSON",
+    "RULES",
+    "SOURCE",
+    "UNJUDGED",
+    "VerdictPlan",
+    "first_verdict",
+    "left_to_rules",
+]

@@ -10,7 +10,7 @@ from connectors.audiences.base import AudiencePlatform
 from connectors.crm.base import Crm
 from connectors.email.base import EmailConnector
 from connectors.events.base import EventSource, FileSource
-from db import definitions
+from db import account_scores, definitions
 from db.advance import SequenceProgram, versions_in_use
 from db.definitions import Live
 from db.engine import Connection, Database
@@ -58,6 +58,13 @@ class Compiled:
                 sequence = Sequence.model_validate(expand_patterns(body, self.bundle.catalogue))
                 self._programs[version] = SequenceProgram(version, sequence, self.bundle, *self._at_home)
         return self._programs
+
+    def where_colleagues_wait(self, connection: Connection) -> str | None:
+        """The queue for the people of an account whose score changes, if anything asks for it that somebody is in."""
+        if not self.bundle.rules.account_scores:
+            return None
+        in_flight = [program.sequence for program in self.programs(connection).values()]
+        return account_scores.asked_by(self.bundle, in_flight)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from db import accounts, definitions, entries, merges, work
+from db import account_scores, accounts, definitions, entries, merges, work
 from db.engine import Connection, DatabaseBusy
 from db.merges import Merged, Pair
 from nurture.errors import BadInput
@@ -89,10 +89,14 @@ def _join(connection: Connection, compiled: Compiled | None, pair: Pair, now: da
     merges.claim(connection, pair.stays, batch, now, silent=not news)
     if compiled is None:
         return done
+    compiled.verdicts.judge(connection, batch, now)
     compiled.derived.derive(connection, batch, now)
     compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
     if compiled.bundle.rules.account_scores:
         accounts.add_up(connection, done.accounts)
+        account_scores.look_at_colleagues(
+            connection, done.accounts, now, compiled.where_colleagues_wait(connection), but_for=pair.stays
+        )
     for name, plan in plans.items():
         if name not in own:
             entries.mark_lead_without_entering(connection, plan, pair.stays, now)

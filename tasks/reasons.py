@@ -92,6 +92,7 @@ _MACHINES = {
     None: "its source says that a machine did it",
     "source": "its source says that a machine did it",
     "person": "a person judged that a machine did it",
+    "unjudged": "it has just come; the next run says whether a person or a machine did it",
 }
 
 

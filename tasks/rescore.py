@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from db import account_scores, scores, work
-from db.engine import Connection
+from db import scores, work
 from nurture.failpoints import hit
-from tasks.context import Compiled, Run
+from tasks.context import Run
 
 
 def rescore(run: Run) -> dict[str, int]:
@@ -27,7 +26,7 @@ def rescore(run: Run) -> dict[str, int]:
                 # What sales says of one person of an account's task is a fact about all of them, before any is scored.
                 told = compiled.answers.spread(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
-                waiting = _where_colleagues_wait(connection, compiled)
+                waiting = compiled.where_colleagues_wait(connection)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
                 hit("rescore.scored")
                 work.hand_on(connection, "score", batch, "stage")
@@ -37,11 +36,3 @@ def rescore(run: Run) -> dict[str, int]:
         rescored += claimed
         if claimed < context.batch_size and not told:
             return {"leads_rescored": rescored}
-
-
-def _where_colleagues_wait(connection: Connection, compiled: Compiled) -> str | None:
-    """The queue for the people of an account whose score changes, if anything asks for it that somebody is in."""
-    if not compiled.bundle.rules.account_scores:
-        return None
-    in_flight = [program.sequence for program in compiled.programs(connection).values()]
-    return account_scores.asked_by(compiled.bundle, in_flight)

@@ -180,3 +180,17 @@ def test_colleagues_are_looked_at_only_where_something_asks_and_the_sum_changes(
     world.happens("ada", "email.clicked")
     world.run("rescore")
     assert (bo in {row["lead_id"] for row in world.rows("work_queue", queue="entry")}) is asks
+
+
+def test_a_merge_that_brings_points_to_an_account_takes_its_people_to_the_goal(new_world):
+    world = new_world(asking(entry={"when": {"did": "page.viewed"}}, goal={"account_score": {"at_least": 15}}))
+    for name in ("ada", "bo"):
+        world.lead(name, company="Acme")
+    world.lead("ada-at-home")
+    world.happens("bo", "page.viewed")
+    world.happens("ada-at-home", "content.white_paper_downloaded")
+    world.happens("ada-at-home", "email.clicked")
+    world.run("follow-up")
+    world.merge("ada", "ada-at-home")
+    world.run("follow-up")
+    assert [row["reason"] for row in world.rows("enrollments", lead_id=world.lead_id("bo"))] == ["goal"]

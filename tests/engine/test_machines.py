@@ -396,3 +396,46 @@ def test_the_verdicts_of_many_leads_take_as_many_statements_as_those_of_one(new_
             clicks(world, name, after=timedelta(seconds=1))
     assert statements(few) == statements(many)
     assert len(verdicts(many)) == 24
+
+
+def test_a_click_that_comes_between_the_scoring_and_the_steps_of_a_run_waits_for_its_verdict(new_world):
+    made = documents()
+    until = {"id": "click", "wait": {"until": "email.clicked", "timeout": "10 days"}}
+    made["sequences/papers"]["steps"] = [{"id": "thanks", "email": "thanks"}, until, {"id": "more", "email": "more"}]
+    world = new_world(made)
+    send(world)
+    world.now += timedelta(hours=1)
+    world.happens("ada", "content.white_paper_downloaded")
+    for part in ("rescore", "restage"):
+        world.run(part)
+    clicks(world, after=timedelta(0), user_agent="Barracuda Sentinel (EE)")
+    for part in ("enroll", "advance", "deliver"):
+        world.run(part)
+    assert world.received("ada") == ["thanks"]
+    world.run("follow-up")
+    assert world.received("ada") == ["thanks"]
+    assert verdicts(world) == [(True, "prefetcher")]
+    clicks(world, event_id="by-hand", after=timedelta(hours=1))
+    world.now += timedelta(hours=2)
+    world.run("follow-up")
+    assert world.received("ada") == ["thanks", "more"]
+
+
+def test_what_has_just_come_is_shown_as_not_judged_yet(sent):
+    clicks(sent)
+    with sent.database.read() as connection:
+        [click] = judgements.listing(connection, sent.lead_id("ada"), 10)
+    assert (click["verdict"], click["by"]) == ("pending", None)
+    follow_up(sent)
+    with sent.database.read() as connection:
+        [click] = judgements.listing(connection, sent.lead_id("ada"), 10)
+    assert (click["verdict"], click["by"]) == ("human", None)
+
+
+def test_a_merge_judges_what_no_run_has_judged_yet(sent):
+    sent.lead("bo")
+    clicks(sent)
+    sent.now += timedelta(hours=2)
+    sent.merge("bo", "ada")
+    assert verdicts(sent) == [(False, None)]
+    assert sent.score("bo")["total"] == 10 + 5
