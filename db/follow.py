@@ -157,7 +157,7 @@ class Followers:
         return changed
 
     def _event_came(self, connection: Connection, node: Node, now: datetime) -> None:
-        """What is awaited now may have come since the wait began."""
+        """What is awaited now may have come since the wait began: the next run reacts, and the step counts from it."""
         test = awaited(node)
         assert test is not None
         connection.execute(
@@ -169,7 +169,7 @@ class Followers:
                 enrollments.c.wake_at > self.clock,
                 came(test, self.scope),
             )
-            .values(wake_at=self.clock),
+            .values(wake_at=self.clock, held_wake_at=enrollments.c.wake_at),
             {"now": now},
         )
 

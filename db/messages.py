@@ -155,16 +155,12 @@ def moved_on(since: Any, until: Any) -> Any:
     return plus_seconds(messages.c.expires_at, epoch_seconds(until) - epoch_seconds(since))
 
 
-def look_again(connection: Connection, until: datetime, now: datetime) -> int:
-    """Make ready what a cap holds until exactly then; returns how many messages."""
+def look_again(connection: Connection, until: datetime | None, now: datetime) -> int:
+    """Make ready what a cap holds until exactly then, or until whenever; returns how many messages."""
+    then = messages.c.not_before > NOW if until is None else messages.c.not_before == until
     return connection.execute(
         update(messages)
-        .where(
-            messages.c.status == "queued",
-            messages.c.settled_at.is_(None),
-            messages.c.reason == FREQUENCY_CAP,
-            messages.c.not_before == until,
-        )
+        .where(messages.c.status == "queued", messages.c.settled_at.is_(None), messages.c.reason == FREQUENCY_CAP, then)
         .values(not_before=NOW, expires_at=moved_on(messages.c.not_before, NOW)),
         {"now": now},
     ).rowcount

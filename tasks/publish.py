@@ -160,10 +160,17 @@ class _Publishing:
         for key in [each["definition"] for each in found.changes if each["definition"].startswith("emails/")]:
             waiting = messages.queued_with(self.connection, key.partition("/")[2])
             found.count(f"{key}: queued messages that take the new text", waiting)
+        if live is not None and self._caps_of(live.documents) != self._caps_of(self.documents):
+            found.count(
+                "lifecycle: held by a cap, looked at again", messages.look_again(self.connection, None, self.now)
+            )
         if live is not None and _rules_changed(live, new):
             DerivePlan(self.bundle).forget_others(self.connection)
             found.count("scored and staged anew", self._look_at_everyone())
         return found
+
+    def _caps_of(self, documents: dict[str, Any]) -> Any:
+        return documents["lifecycle"].get("contact", {}).get("caps", [])
 
     def _take_along(self, name: str, sequence: Sequence, version: int) -> None:
         """Also those whom a run has enrolled in an older version while that was being replaced."""

@@ -20,7 +20,7 @@ from nurture.records import Consent, EventRecord, Identity, LeadRecord
 from tasks.context import Context
 from tasks.day import Outcome, run_flow
 from tasks.merge import MergeReport, merge_leads
-from tasks.publish import publish
+from tasks.publish import Plan, publish
 from tasks.settings import Settings
 
 # A Monday, ten o'clock in Copenhagen.
@@ -144,9 +144,9 @@ class World:
         """Let go of every connection."""
         self.database.dispose()
 
-    def publish(self, **options: Any) -> None:
+    def publish(self, **options: Any) -> Plan:
         """Make the present documents live."""
-        publish(self.context, self.now, documents=self.documents, **options)
+        return publish(self.context, self.now, documents=self.documents, **options)
 
     def lead(self, name: str, *, consent: bool = True, ads: bool = False, **fields: Any) -> None:
         """Store a lead with the address `<name>@example.com`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import timedelta
 
+import pytest
+
 from db import holds, sequences
 from tests.world import DOCUMENTS, START
 
@@ -215,3 +217,22 @@ def test_an_event_of_an_earlier_hold_that_is_told_late_counts_after_any_number_o
     world.happens("ada", "email.clicked", clicked_at)
     world.run("follow-up")
     assert world.received("ada") == ["thanks", "more"]
+
+
+@pytest.mark.parametrize("on_hold", [False, True])
+def test_what_follows_an_event_that_only_an_edit_asks_for_counts_from_the_run_that_reacts(new_world, on_hold):
+    viewed = {"id": "click", "wait": {"until": "page.viewed", "timeout": "10 days"}}
+    world = new_world(with_steps(THANKS, CLICK, wait("2 days"), MORE))
+    downloads(world)
+    if on_hold:
+        set_state(world, "hold")
+    passes(world, hours=1)
+    world.happens("ada", "page.viewed")
+    world.run("follow-up")
+    edit(world, THANKS, viewed, wait("2 days"), MORE)
+    passes(world, hours=1)
+    if on_hold:
+        set_state(world, "on")
+        passes(world, minutes=10)
+    world.run("follow-up")
+    assert (enrollment(world)["step_id"], enrollment(world)["waiting_since"]) == ("pause", world.now)

@@ -354,3 +354,23 @@ def test_after_three_days_off_nobody_gets_a_burst(new_world):
         assert all(later - earlier >= 7 * DAY for earlier, later in zip(sent, sent[3:], strict=False))
         assert all(at.weekday() < 5 and 7 <= at.hour < 16 for at in sent)
     assert world.run("audit").notes.get("audit") is None
+
+
+def test_a_cap_that_is_published_anew_counts_for_what_the_old_one_holds_too(new_world):
+    weekly = {"most": 1, "per": "7 days"}
+    world = new_world(business(weekly, low=20, high=80))
+    downloads(world)
+    world.run()
+    assert held(world, "low") == ("queued", "frequency-cap", START + 7 * DAY)
+    expires_at = message(world, "low")["expires_at"]
+    world.now += DAY
+    world.documents["lifecycle"]["contact"] = {"caps": [{"most": 1, "per": "3 days"}]}
+    plan = world.publish()
+    assert plan.leads["lifecycle: held by a cap, looked at again"] == 1
+    world.run("follow-up")
+    assert held(world, "low") == ("queued", "frequency-cap", START + 3 * DAY)
+    assert message(world, "low")["expires_at"] == expires_at - 4 * DAY
+    world.documents["lifecycle"]["contact"] = {"caps": []}
+    world.publish()
+    world.run("follow-up")
+    assert sorted(world.received("ada")) == ["high", "low"]

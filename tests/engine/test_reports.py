@@ -88,6 +88,8 @@ def test_an_answer_counts_for_the_mail_whose_key_it_names(world):
         world.happens("ada", "email.clicked", message_key=key)
     world.happens("ada", "email.opened", message_key=key)
     world.happens("ada", "email.clicked", message_key="nobody's")
+    world.now += timedelta(minutes=10)
+    world.run("follow-up")
     thanks = step(world, "thanks")
     assert (thanks["clicked"], thanks["opened"]) == (1, 1)
     assert step(world, "more")["clicked"] == 0

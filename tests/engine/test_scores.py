@@ -6,10 +6,9 @@ from copy import deepcopy
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy import event
 
-from db import tables, work
+from db import judgements
 from tasks.definition_files import load_tree
 from tasks.explain import explain_lead
 from tests.house.project import ROOT
@@ -404,12 +403,11 @@ def test_an_open_that_was_inferred_from_a_click_is_kept_and_not_paid(new_world):
 
 def test_a_corrected_machine_flag_corrects_the_score(world):
     world.lead("ada")
-    world.happens("ada", "email.clicked", event_id="doubtful")
-    doubtful = tables.events.c.source_event_id == "doubtful"
-    for machine, points in ((True, 0), (False, 5)):
+    world.happens("ada", "email.clicked")
+    [doubtful] = world.rows("events")
+    for verdict, points in (("machine", 0), ("human", 5)):
         with world.database.write() as connection:
-            connection.execute(sa.update(tables.events).where(doubtful).values(machine=machine))
-            work.mark(connection, "score", sa.select(tables.events.c.lead_id).where(doubtful), world.now)
+            judgements.judge(connection, doubtful["id"], verdict, None, world.now)
         world.run("rescore")
         assert world.score("ada")["total"] == points
 
