@@ -84,6 +84,7 @@ def test_an_answer_counts_for_the_mail_whose_key_it_names(world):
     world.happens("ada", "content.white_paper_downloaded")
     world.days(1)
     key = key_of_last_mail(world)
+    world.now += timedelta(hours=1)
     for _ in range(3):
         world.happens("ada", "email.clicked", message_key=key)
     world.happens("ada", "email.opened", message_key=key)
