@@ -183,11 +183,14 @@ class Pair:
     def seen(self) -> list[Any]:
         """What the database says."""
         steps = self.world.rows("executed_steps")
+        on_hold = [row["since"] for row in self.world.rows("sequence_states", state="hold")]
         mails = self.world.rows("messages")
         found = []
         for row in self.world.rows("enrollments"):
             mine = [each for each in mails if each["enrollment_id"] == row["id"]]
             active, held = row["status"] == "active", row["waiting_for"] == "hold"
+            # Of a clock that stands still only the distance to where it stands is the same on both sides.
+            clock = min([row["held_since"], *on_hold]) if held and not row["holdout"] else None
             found.append(
                 {
                     "lead": row["lead_id"],
@@ -198,8 +201,8 @@ class Pair:
                     "waiting": (row["held_for"] if held and not row["holdout"] else row["waiting_for"])
                     if active
                     else None,
-                    "due": row["held_wake_at"] if held else row["wake_at"],
-                    "since": row["waiting_since"],
+                    "due": _from(clock, row["held_wake_at"] if held else row["wake_at"]),
+                    "since": _from(clock, row["waiting_since"]),
                     "reason": row["reason"],
                     "hold_until": row["hold_until"],
                     "ended": row["ended_at"],
@@ -229,6 +232,7 @@ class Pair:
         for each in self.reference.enrollments:
             active = each.status == "active"
             timed = active and each.waiting != "message" and each.hold != "holdout"
+            clock = each.frozen if each.hold else None
             found.append(
                 {
                     "lead": each.lead.id,
@@ -237,8 +241,8 @@ class Pair:
                     "version": each.version,
                     "step": each.step if active else None,
                     "waiting": ("hold" if each.hold == "holdout" else each.waiting) if active else None,
-                    "due": each.due if timed else None,
-                    "since": each.since if timed else None,
+                    "due": _from(clock, each.due) if timed else None,
+                    "since": _from(clock, each.since) if timed else None,
                     "reason": each.hold if active else each.reason,
                     "hold_until": each.hold_until if active else None,
                     "ended": each.ended,
@@ -248,6 +252,10 @@ class Pair:
                 }
             )
         return sorted(found, key=lambda each: (each["entered"], each["lead"]))
+
+
+def _from(clock: datetime | None, instant: datetime | None) -> datetime | timedelta | None:
+    return instant if clock is None or instant is None else instant - clock
 
 
 _people = st.lists(
