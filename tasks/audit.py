@@ -84,6 +84,7 @@ def _scene(
         platforms=context.audiences,
         in_sync=in_sync,
         whole=whole,
+        statements=compiled.audit_statements,
     )
 
 

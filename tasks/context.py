@@ -40,6 +40,7 @@ class Compiled:
         self.entries = plans.entries
         self.audiences = plans.audiences
         self.renderer = plans.renderer
+        self.audit_statements = plans.audit_statements
         self._programs: dict[int, SequenceProgram] = {}
         self._at_home = (settings.project.time_zone, settings.project.country)
 

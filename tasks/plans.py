@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
+from typing import Any
 
 from db.audiences import AudiencePlan
 from db.contact_caps import ContactCaps
@@ -24,7 +25,7 @@ _KEPT = 8
 
 
 class Plans:
-    """The definitions of a publication as statements; nothing in it knows a database, and nothing in it changes."""
+    """The definitions of a publication as statements; nothing in it knows a database."""
 
     def __init__(self, live: Live) -> None:
         self.bundle: Bundle = bundle_from_documents(live.documents, live.profile)
@@ -41,6 +42,8 @@ class Plans:
         self.pausing = [name for name, each in bundle.sequences.items() if each.in_sales_hands == "pause"]
         self.entries = {name: EntryPlan(name, sequence, bundle) for name, sequence in bundle.sequences.items()}
         self.audiences = {name: AudiencePlan(name, audience, bundle) for name, audience in bundle.audiences.items()}
+        # Filled by the first audit.
+        self.audit_statements: dict[str, tuple[Any, Any]] = {}
         self.renderer = Renderer(bundle.emails.values(), with_profile_fields(bundle.catalogue.fields))
 
 

@@ -72,17 +72,18 @@ def run_checks(
 
 
 def _look_at(connection: Connection, scene: Scene, check: Check) -> tuple[int, list[int]]:
-    breaches = check.breaches(connection, scene)
-    if breaches is None:
-        return 0, []
-    if isinstance(breaches, list):
-        return len(breaches), sorted(breaches)[:_EXAMPLES]
-    rows, values = breaches.subquery(), {"now": scene.now}
-    count = int(connection.execute(select(func.count()).select_from(rows), values).scalar_one())
-    if not count:
-        return 0, []
-    ids = connection.execute(select(rows.c[0]).order_by(rows.c[0]).limit(_EXAMPLES), values).scalars()
-    return count, list(ids)
+    if check.name not in scene.statements:
+        breaches = check.breaches(connection, scene)
+        if breaches is None:
+            return 0, []
+        if isinstance(breaches, list):
+            return len(breaches), sorted(breaches)[:_EXAMPLES]
+        rows = breaches.subquery()
+        examples = select(rows.c[0]).order_by(rows.c[0]).limit(_EXAMPLES)
+        scene.statements[check.name] = select(func.count()).select_from(rows), examples
+    counting, examples = scene.statements[check.name]
+    count = int(connection.execute(counting, scene.values).scalar_one())
+    return count, list(connection.execute(examples, scene.values).scalars()) if count else []
 
 
 __all__ = ["CHECKS", "Check", "Done", "Scene", "look", "run_checks"]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, false, func, literal, not_, or_, select, union_all, update
 
 from db.audiences import PLATFORM, AudiencePlan
-from db.audit.check import Check, Done, Scene
+from db.audit.check import SYNCED_AT, Check, Done, Scene
 from db.conditions import NOW
 from db.subqueries import there_is
 from db.tables import audience_members, consents, events, leads, work_queue
@@ -35,12 +35,12 @@ def _tell_again(connection: Connection, scene: Scene) -> Done:
 
 def _against_their_will(connection: Connection, scene: Scene) -> Select[Any] | None:
     """Members after a sync that knew already: of their withdrawal, their suppression, or that they are another lead."""
-    if scene.synced_at is None or not scene.audiences:
+    if not scene.audiences:
         return None
-    return union_all(*(_unwilling(name, plan, scene) for name, plan in scene.audiences.items())).subquery().select()
+    return union_all(*(_unwilling(name, plan) for name, plan in scene.audiences.items())).subquery().select()
 
 
-def _unwilling(name: str, plan: AudiencePlan, scene: Scene) -> Select[Any]:
+def _unwilling(name: str, plan: AudiencePlan) -> Select[Any]:
     return (
         select(audience_members.c.lead_id)
         .join(leads, leads.c.id == audience_members.c.lead_id)
@@ -48,14 +48,14 @@ def _unwilling(name: str, plan: AudiencePlan, scene: Scene) -> Select[Any]:
             audience_members.c.audience == name,
             _IN,
             or_(not_(plan.allowed), plan.suppressed, leads.c.merged_into_id.is_not(None)),
-            _untouched(scene),
+            _untouched(),
         )
     )
 
 
-def _untouched(scene: Scene) -> Any:
-    """Of whom nothing has been heard since the platforms were told; the next sync sees to the others."""
-    since = scene.synced_at
+def _untouched() -> Any:
+    """Of whom nothing has been heard since the platforms were told, if ever; the next sync sees to the others."""
+    since = SYNCED_AT
     return not_(
         or_(
             leads.c.updated_at > since,
@@ -73,7 +73,7 @@ def _let_go(connection: Connection, scene: Scene) -> Done:
         mine = update(audience_members).where(
             audience_members.c.audience == name,
             _IN,
-            audience_members.c.lead_id.in_(_unwilling(name, plan, scene)),
+            audience_members.c.lead_id.in_(scene.these(_unwilling(name, plan))),
         )
         values = {"status": "removing", "reason": "no-consent", "changed_at": NOW, "batch": None}
         gone += _rows(connection, scene, mine.values(values))
@@ -96,14 +96,14 @@ def _disagrees(connection: Connection, scene: Scene) -> list[int] | None:
         mine = and_(audience_members.c.platform == literal(platform), audience_members.c.audience == name, _IN)
         is_one = there_is(audience_members, mine, audience_members.c.lead_id == leads.c.id)
         wanted = and_(*plan.wanted)
-        missing = select(leads.c.id).where(wanted, not_(is_one), _untouched(scene))
+        missing = select(leads.c.id).where(wanted, not_(is_one), _untouched())
         too_many = (
             select(audience_members.c.lead_id)
             .join(leads, leads.c.id == audience_members.c.lead_id)
-            .where(mine, not_(wanted), _untouched(scene))
+            .where(mine, not_(wanted), _untouched())
         )
         for query in (missing, too_many):
-            found.update(connection.execute(query, {"now": scene.now, PLATFORM.key: platform}).scalars())
+            found.update(connection.execute(query, {**scene.values, PLATFORM.key: platform}).scalars())
     return sorted(found)
 
 

@@ -9,12 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy import Connection, Select, select
 
 from db import definitions
 from db.audiences import AudiencePlan
 from db.tables import definition_versions, runs, sequence_states
+from db.types import UTCDateTime
 from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.program import Node, flatten
 from nurture.definitions.sequences import Sequence
@@ -27,6 +29,10 @@ _ADVANCING = ("daily-sync", "follow-up")
 _SYNCING = ("daily-sync", "sync-audiences")
 # The daily look leaves out what ended longer ago: nothing touches it any more.
 _LATELY = timedelta(days=7)
+
+# What a statement asks of the scene, so that it can be built once for all of them.
+DUE_BY: sa.BindParameter[datetime] = sa.bindparam("scene_due_by", type_=UTCDateTime())
+SYNCED_AT: sa.BindParameter[datetime] = sa.bindparam("scene_synced_at", type_=UTCDateTime())
 
 Program = dict[str, Node]
 # What a repair did, in words, and to how many rows.
@@ -48,6 +54,8 @@ class Scene:
     # Whether nothing has happened since the platforms were compared with the definitions.
     just_synced: bool
     whole: bool
+    # The checks' statements, by name: they are made of the definitions alone, whose owner keeps them.
+    statements: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     _programs: dict[int, Program] = field(default_factory=dict)
 
     @property
@@ -59,6 +67,15 @@ class Scene:
     def since(self) -> datetime:
         """Enrollments that ended before are not walked again, unless everything is asked for."""
         return datetime.min.replace(tzinfo=self.now.tzinfo) if self.whole else self.now - _LATELY
+
+    @property
+    def values(self) -> dict[str, datetime | None]:
+        """What the checks' statements ask for."""
+        return {"now": self.now, DUE_BY.key: self.due_by, SYNCED_AT.key: self.synced_at}
+
+    def these(self, breaches: Select[Any]) -> Select[Any]:
+        """A check's rows for a repair, which knows nothing of what its statement asks for."""
+        return breaches.params(self.values)
 
     def programs(self, connection: Connection) -> dict[int, Program]:
         """The steps of every version of every sequence, by version and step."""
@@ -93,8 +110,12 @@ def look(
     platforms: Iterable[str] | None = None,
     in_sync: bool = False,
     whole: bool = True,
+    statements: dict[str, tuple[Any, Any]] | None = None,
 ) -> Scene:
-    """Read what the checks need to know beside the rows; `in_sync` says that a daily sync asks, at its end."""
+    """Read what the checks need to know beside the rows; `in_sync` says that a daily sync asks, at its end.
+
+    `statements` are those of an earlier look at the same definitions.
+    """
     if bundle is None:
         live = definitions.live(connection)
         bundle = bundle_from_documents(live.documents, live.profile) if live is not None else None
@@ -113,6 +134,7 @@ def look(
         synced_at=now if in_sync else synced_at,
         just_synced=in_sync or (newest is not None and newest.flow in _SYNCING and newest.now == synced_at == now),
         whole=whole,
+        statements={} if statements is None else statements,
     )
 
 
@@ -122,16 +144,18 @@ def _last(connection: Connection, flows: Iterable[str]) -> datetime | None:
     return connection.execute(finished.order_by(runs.c.id.desc()).limit(1)).scalar()
 
 
-def resting(scene: Scene) -> Select[Any]:
-    """The sequences whose clocks stand still, or did until after the last run: nobody there is due."""
-    return select(sequence_states.c.sequence).where(
-        (sequence_states.c.state == "hold") | (sequence_states.c.since > scene.due_by)
-    )
+# The sequences whose clocks stand still, or did until after the last run: nobody there is due.
+RESTING = select(sequence_states.c.sequence).where(
+    (sequence_states.c.state == "hold") | (sequence_states.c.since > DUE_BY)
+)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One invariant: what breaks it (a SELECT whose first column is an id, or the ids), and what mends it."""
+    """One invariant: what breaks it (a SELECT whose first column is an id, or the ids), and what mends it.
+
+    A SELECT, or that there is none, depends on the scene's definitions alone; the rest it asks for as parameters.
+    """
 
     name: str
     says: str

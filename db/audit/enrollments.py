@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Select, and_, case, false, func, literal, not_, or_, select, update
 
 from db import advance
-from db.audit.check import Check, Done, Scene, resting
+from db.audit.check import DUE_BY, RESTING, Check, Done, Scene
 from db.conditions import NOW
 from db.entries import ended
 from db.holds import IN_SALES_HANDS, release
@@ -35,15 +35,15 @@ def _forgotten(connection: Connection, scene: Scene) -> Select[Any]:
     return select(enrollments.c.id).where(
         _ACTIVE,
         enrollments.c.waiting_for.in_(("wake", "event")),
-        enrollments.c.wake_at <= scene.due_by,
-        enrollments.c.moved_at <= scene.due_by,
-        or_(enrollments.c.resumed_at.is_(None), enrollments.c.resumed_at <= scene.due_by),
-        enrollments.c.sequence.not_in(resting(scene)),
+        enrollments.c.wake_at <= DUE_BY,
+        enrollments.c.moved_at <= DUE_BY,
+        or_(enrollments.c.resumed_at.is_(None), enrollments.c.resumed_at <= DUE_BY),
+        enrollments.c.sequence.not_in(RESTING),
     )
 
 
 def _wake_forgotten(connection: Connection, scene: Scene) -> Done:
-    woken = update(enrollments).where(enrollments.c.id.in_(_forgotten(connection, scene)))
+    woken = update(enrollments).where(enrollments.c.id.in_(scene.these(_forgotten(connection, scene))))
     return [("due now; the next run takes them", _rows(connection, scene, woken.values(wake_at=NOW, moved_at=NOW)))]
 
 
@@ -132,10 +132,10 @@ def _settled_message(connection: Connection, scene: Scene) -> Select[Any]:
             _ACTIVE,
             enrollments.c.waiting_for == "message",
             messages.c.enrollment_id == enrollments.c.id,
-            messages.c.settled_at <= scene.due_by,
-            enrollments.c.moved_at <= scene.due_by,
-            or_(enrollments.c.resumed_at.is_(None), enrollments.c.resumed_at <= scene.due_by),
-            enrollments.c.sequence.not_in(resting(scene)),
+            messages.c.settled_at <= DUE_BY,
+            enrollments.c.moved_at <= DUE_BY,
+            or_(enrollments.c.resumed_at.is_(None), enrollments.c.resumed_at <= DUE_BY),
+            enrollments.c.sequence.not_in(RESTING),
         )
     )
 
@@ -170,7 +170,7 @@ def _forgotten_hold(connection: Connection, scene: Scene) -> Select[Any]:
     just_closed = (
         select(literal(1))
         .select_from(of_lead)
-        .where(sales_task_leads.c.lead_id == enrollments.c.lead_id, sales_tasks.c.closed_at > scene.due_by)
+        .where(sales_task_leads.c.lead_id == enrollments.c.lead_id, sales_tasks.c.closed_at > DUE_BY)
         .correlate(enrollments)
         .exists()
     )
@@ -178,10 +178,10 @@ def _forgotten_hold(connection: Connection, scene: Scene) -> Select[Any]:
         enrollments.c.reason == IN_SALES_HANDS,
         not_(has_open_task(enrollments.c.lead_id)),
         not_(just_closed),
-        enrollments.c.moved_at <= scene.due_by,
+        enrollments.c.moved_at <= DUE_BY,
     )
     return select(enrollments.c.id).where(
-        _HELD, or_(enrollments.c.hold_until <= scene.due_by, free), enrollments.c.sequence.not_in(resting(scene))
+        _HELD, or_(enrollments.c.hold_until <= DUE_BY, free), enrollments.c.sequence.not_in(RESTING)
     )
 
 

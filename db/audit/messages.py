@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Select, and_, case, func, literal, not_, or_, select, update
 
 from db import hand_over, work
-from db.audit.check import Check, Done, Scene, resting
+from db.audit.check import DUE_BY, RESTING, Check, Done, Scene
 from db.audit.sent import LEDGER_ROW_LOST
+from db.conditions import NOW
 from db.subqueries import there_is
 from db.tables import (
     definition_versions,
@@ -170,9 +171,14 @@ def _whole_verdict(connection: Connection, scene: Scene) -> Done:
     return [("handed over, as far as is known, when they were settled", done)]
 
 
+def _before(instant: Any, length: timedelta) -> Any:
+    return plus_seconds(instant, literal(-length.total_seconds()))
+
+
 def _long_unknown(connection: Connection, scene: Scene) -> Select[Any]:
     return select(messages.c.id).where(
-        messages.c.status == "unknown", messages.c.handed_over_at < scene.now - _LONG_UNKNOWN
+        messages.c.status == "unknown",
+        messages.c.handed_over_at < _before(NOW, _LONG_UNKNOWN),
     )
 
 
@@ -196,13 +202,13 @@ def _take_over(connection: Connection, scene: Scene) -> Done:
 
 def _never_their_turn(connection: Connection, scene: Scene) -> Select[Any]:
     held = there_is(enrollments, enrollments.c.id == messages.c.enrollment_id, enrollments.c.waiting_for == "hold")
-    paused = there_is(transports, transports.c.paused_until > scene.due_by)
+    paused = there_is(transports, transports.c.paused_until > DUE_BY)
     return select(messages.c.id).where(
         messages.c.status == "queued",
         messages.c.settled_at.is_(None),
-        messages.c.queued_at <= scene.due_by - _DAY,
-        func.coalesce(messages.c.not_before, messages.c.queued_at) <= scene.due_by - _DAY,
-        messages.c.sequence.not_in(resting(scene)),
+        messages.c.queued_at <= _before(DUE_BY, _DAY),
+        func.coalesce(messages.c.not_before, messages.c.queued_at) <= _before(DUE_BY, _DAY),
+        messages.c.sequence.not_in(RESTING),
         not_(held),
         not_(paused),
     )

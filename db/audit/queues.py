@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
-from db.audit.check import Check, Done, Scene
+from db.audit.check import DUE_BY, Check, Done, Scene
 from db.tables import work_queue
 
 
@@ -20,7 +20,7 @@ def _out_of_it(connection: Connection, scene: Scene) -> Done:
 
 
 def _left_behind(connection: Connection, scene: Scene) -> Select[Any]:
-    return select(work_queue.c.lead_id).where(work_queue.c.marked_at <= scene.due_by)
+    return select(work_queue.c.lead_id).where(work_queue.c.marked_at <= DUE_BY)
 
 
 CHECKS: tuple[Check, ...] = (

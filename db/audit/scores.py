@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, not_, or_, select, update
 
 from db import work
-from db.audit.check import Check, Done, Scene
+from db.audit.check import DUE_BY, Check, Done, Scene
 from db.subqueries import there_is, value_of
 from db.tables import accounts, events, leads, score_contributions, scores, work_queue
 
@@ -55,7 +55,7 @@ def _without_score(connection: Connection, scene: Scene) -> Select[Any]:
     )
     unscored = select(leads.c.id).where(
         leads.c.merged_into_id.is_(None),
-        there_is(events, events.c.lead_id == leads.c.id, events.c.received_at <= scene.due_by),
+        there_is(events, events.c.lead_id == leads.c.id, events.c.received_at <= DUE_BY),
         not_(there_is(scores, scores.c.lead_id == leads.c.id)),
         not_(_waits(leads.c.id)),
     )
@@ -81,7 +81,8 @@ def _dead_rules(connection: Connection, scene: Scene) -> Select[Any] | None:
 def _rescore(find: Any) -> Any:
     def mark(connection: Connection, scene: Scene) -> Done:
         rows = find(connection, scene)
-        return [("marked, and scored anew", 0 if rows is None else work.mark(connection, "score", rows, scene.now))]
+        marked = 0 if rows is None else work.mark(connection, "score", scene.these(rows), scene.now)
+        return [("marked, and scored anew", marked)]
 
     return mark
 
