@@ -7,29 +7,49 @@ import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from bench.workload import SIZES, Workload
+from bench import table
+from bench.business import SIZES, Business
+from bench.measures import MEASURES
+from bench.stores import KINDS, store
 
 
 def main() -> None:
-    """Measure one size on SQLite and print one table."""
+    """Measure one size on the databases that were asked for, and print a table for each."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--size", choices=sorted(SIZES), default="small")
+    parser.add_argument("--size", choices=list(SIZES), default="small")
+    parser.add_argument("--database", choices=[*KINDS, "both"], default="both")
+    parser.add_argument("--only", nargs="*", choices=list(MEASURES), help="what the others leave behind is made anyway")
+    parser.add_argument("--folder", type=Path, help="where the business lies as files, to be used again")
+    parser.add_argument("--no-keep", action="store_true", help="do not store the ratios for the next comparison")
     arguments = parser.parse_args()
-    leads, events = SIZES[arguments.size]
-    console = Console()
-    with tempfile.TemporaryDirectory(prefix="ripen-bench-") as folder:
-        workload = Workload(Path(folder), leads, events)
-        console.print(f"{leads:,} leads, {events:,} events, SQLite; CPU seconds of this process")
-        rows = workload.measure()
-        workload.close()
-    table = Table(title="Ripen against the floor")
-    for column in ("work", "Ripen", "floor", "ratio", "what the floor is"):
-        table.add_column(column, justify="left" if column in ("work", "what the floor is") else "right")
-    for row in rows:
-        table.add_row(row.work, f"{row.ripen:.2f}", f"{row.floor:.2f}", f"{row.ratio:.1f}", row.what)
-    console.print(table)
+    console = Console(width=None if Console().is_terminal else 200)
+    business = Business(*SIZES[arguments.size])
+    with tempfile.TemporaryDirectory(prefix="ripen-bench-") as temporary:
+        files = arguments.folder or Path(temporary)
+        console.print(f"{business.leads:,} leads, {business.events:,} events; making them")
+        business.write(files)
+        for kind in KINDS if arguments.database == "both" else [arguments.database]:
+            home = Path(temporary) / kind
+            home.mkdir()
+            rows = _measure(kind, home, files, business, arguments.only or list(MEASURES), console)
+            table.show(rows, kind, arguments.size, console)
+            if not arguments.no_keep:
+                table.keep(rows, kind, arguments.size)
+
+
+def _measure(
+    kind: str, home: Path, files: Path, business: Business, wanted: list[str], console: Console
+) -> list[table.Row]:
+    rows: list[table.Row] = []
+    with store(kind, home) as made:
+        for name, measure in MEASURES.items():
+            console.print(f"{kind}: {name}")
+            if name in wanted:
+                rows += measure.measure(made, business, files)
+            elif hasattr(measure, "prepare"):
+                measure.prepare(made, business, files)
+    return rows
 
 
 if __name__ == "__main__":
