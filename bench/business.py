@@ -41,6 +41,8 @@ _KINDS = {
     "event.amazing_conversation": 0.3,
     "demo.requested": 0.2,
 }
+# What is capped by the month; every other cap holds for ever.
+_BY_MONTH = ("page.pricing_visited", "webinar.registered")
 _TITLES = ("Engineer", "Head of Lab", "Student", "Director", "Buyer", "Chief Scientist", "Technician")
 
 
@@ -48,15 +50,15 @@ def documents() -> dict[str, Any]:
     """The shipped definitions with twenty rules for events, all of them fading, most of them capped."""
     made = deepcopy(dict(check_documents(load_tree(CHECKOUT / "templates")).documents))
     scoring = made["scoring"]
-    scoring["groups"] = {"mail": {"cap": {"points": 60, "per": "month"}, "decay": {"half_life": "60 days"}}}
+    scoring["groups"] = {"mail": {"cap": 60, "decay": {"half_life": "60 days"}}}
     for number, rule in enumerate(scoring["rules"]):
         if rule["event"].startswith("email."):
             rule["group"] = "mail"
         else:
             rule["decay"] = {"half_life": "90 days"} if number % 2 else {"linear": "365 days"}
-            rule["cap"] = {"points": 80, "per": "month"} if number % 3 else 200
+            rule["cap"] = {"points": 80, "per": "month"} if rule["event"] in _BY_MONTH else 200
     more = [
-        {"id": "viewed", "event": "page.viewed", "points": 1, "cap": {"points": 10, "per": "month"}},
+        {"id": "viewed", "event": "page.viewed", "points": 1, "cap": 20},
         {"id": "viewed-long", "event": "page.viewed", "points": 1, "where": {"seconds": {"at_least": 60}}},
         {"id": "pricing-again", "event": "page.pricing_visited", "points": 2, "cap": 20},
         {"id": "clicked-once", "event": "email.clicked", "points": 2, "cap": 2},

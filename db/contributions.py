@@ -8,159 +8,107 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import CTE, ColumnElement, Select, case, func, literal, or_, select, union_all
+from sqlalchemy import CTE, FromClause, Select, case, func, literal, or_, select, union_all
 
 from db import work
-from db.conditions import NOW, Scope, compile_condition, event_matches
+from db.conditions import Scope, compile_condition
+from db.event_sums import BATCH, bucket, period_of, sums
 from db.subqueries import ConstantRows
-from db.tables import events, leads, score_contributions, work_queue
-from db.types import ascii_lower, epoch_seconds, greatest_of, json_text, least_of, month_number
+from db.tables import leads, score_contributions, work_queue
+from db.types import least_of
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.scoring import Cap, EventRule, ProfileRule, Scoring
 
-BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
-# Nobody opens without being seen but by a click, and the click is paid.
-OPENED, INFERRED = "email.opened", "inferred"
 COLUMNS = ["lead_id", "rule", "kind", "dimension", "events", "raw_points", "points", "last_at"]
 # PostgreSQL wants to know of which type a NULL is.
 _NEVER = sa.cast(sa.null(), score_contributions.c.last_at.type)
-
-
-def paying(rule: EventRule) -> list[ColumnElement[bool]]:
-    """The tests on an event that has the rule's type: what its `where` asks, and no open that was only inferred."""
-    tests = event_matches(events, rule.where)
-    if rule.event == OPENED:
-        said = func.coalesce(ascii_lower(json_text(events.c.properties, literal(INFERRED))), "")
-        tests.append(said.not_in(("true", "1", "yes")))
-    return tests
-
-
-def _rule_table(bundle: Bundle) -> CTE:
-    """The event rules as rows, so that one pass over the events serves all of them."""
-    rows = []
-    for rule in bundle.scoring.rules:
-        decay = bundle.scoring.decay_of(rule)
-        group_cap = bundle.scoring.groups[rule.group].cap if rule.group in bundle.scoring.groups else None
-        period = rule.cap.per if rule.cap else (group_cap.per if group_cap else "ever")
-        rows.append(
-            (
-                rule.id,
-                rule.event,
-                rule.points,
-                rule.dimension,
-                rule.group or "",
-                period,
-                float(decay.half_life.seconds) if decay and decay.half_life else 0.0,
-                float(decay.linear.seconds) if decay and decay.linear else 0.0,
-                rule.cap.points if rule.cap else 1e300,
-            )
-        )
-    return (
-        ConstantRows(
-            sa.column("rule", sa.String),
-            sa.column("type", sa.String),
-            sa.column("points", sa.Float),
-            sa.column("dimension", sa.String),
-            sa.column("grouping", sa.String),
-            sa.column("period", sa.String),
-            sa.column("half_life", sa.Float),
-            sa.column("linear", sa.Float),
-            sa.column("cap", sa.Float),
-            name="rule_rows",
-        )
-        .rows(rows)
-        .cte("rules")
-    )
-
-
-def _bucket(instant: Any, period: Any) -> Any:
-    day = sa.cast(func.floor(epoch_seconds(instant) / 86400.0), sa.Integer)
-    # Days since 1970 began on a Thursday; weeks begin on Monday.
-    return case(
-        (period == "day", day),
-        (period == "week", sa.cast(func.floor((day + 3) / 7.0), sa.Integer)),
-        (period == "month", month_number(instant)),
-        else_=0,
-    )
+_KINDS = ConstantRows(sa.column("kind", sa.String), name="kind_rows").rows([("rule",), ("cap",)]).cte("kinds")
 
 
 def of_events(bundle: Bundle) -> Select[Any]:
     """The points of events by rule, and what the caps of rules and groups took away."""
-    rules = _rule_table(bundle)
     scoring = bundle.scoring
-    faded: Any = rules.c.points
-    if any(scoring.decay_of(rule) for rule in scoring.rules):
-        age = epoch_seconds(NOW) - epoch_seconds(events.c.occurred_at)
-        faded = rules.c.points * case(
-            # PostgreSQL refuses a power that is too small for a double; after 200 halvings nothing is left anyway.
-            (rules.c.half_life > 0, func.pow(0.5, least_of(literal(200.0), age / func.nullif(rules.c.half_life, 0.0)))),
-            (rules.c.linear > 0, greatest_of(literal(0.0), 1.0 - age / func.nullif(rules.c.linear, 0.0))),
-            else_=1.0,
+    caps = {name: cap for name, cap in _caps(scoring).items() if name not in _with_profile_rules(scoring)}
+    plain: list[int] = []
+    periodic: list[int] = []
+    grouped: list[int] = []
+    for number, rule in enumerate(scoring.rules):
+        ever = period_of(scoring, rule) == "ever"
+        (grouped if rule.group in caps else plain if ever else periodic).append(number)
+    parts: list[Select[Any]] = []
+    if plain:
+        parts.append(
+            _rows(_uncapped(sums(scoring, plain, "plain").subquery("per_rule")), capped=_have_caps(scoring, plain))
         )
-    periods = any(rule.cap for rule in scoring.rules) or any(group.cap for group in scoring.groups.values())
-    bucket: Any = _bucket(events.c.occurred_at, rules.c.period) if periods else literal(0)
-    # A rule row takes only the events that its own `where` lets through.
-    conditions = [or_(rules.c.rule != rule.id, sa.and_(*tests)) for rule in scoring.rules if (tests := paying(rule))]
-    inner = (
-        select(
-            events.c.lead_id,
-            rules.c.rule,
-            rules.c.dimension,
-            rules.c.grouping,
-            bucket.label("bucket"),
-            func.count().label("events"),
-            func.sum(rules.c.points).label("raw"),
-            func.sum(faded).label("faded"),
-            func.max(events.c.occurred_at).label("last_at"),
-            func.min(rules.c.cap).label("cap"),
-        )
-        .select_from(
-            work_queue.join(events, events.c.lead_id == work_queue.c.lead_id).join(rules, rules.c.type == events.c.type)
-        )
-        .where(
-            work_queue.c.queue == "score",
-            work_queue.c.batch == BATCH,
-            events.c.machine.is_(False),
-            events.c.occurred_at <= NOW,
-            *conditions,
-        )
-        .group_by(events.c.lead_id, rules.c.rule, rules.c.dimension, rules.c.grouping, sa.text("bucket"))
-        .cte("per_period")
-    )
-    parts = [
-        select(
-            inner.c.lead_id,
-            inner.c.rule,
-            literal("rule").label("kind"),
-            inner.c.dimension,
-            func.sum(inner.c.events).label("events"),
-            func.sum(inner.c.raw).label("raw_points"),
-            func.sum(inner.c.faded).label("points"),
-            func.max(inner.c.last_at).label("last_at"),
-        ).group_by(inner.c.lead_id, inner.c.rule, inner.c.dimension)
-    ]
-    if any(rule.cap for rule in scoring.rules):
-        parts.append(_rule_caps(inner))
-    if caps := {name: cap for name, cap in _caps(scoring).items() if name not in _with_profile_rules(scoring)}:
-        parts.append(_group_caps(inner, caps))
+    if periodic:
+        parts.append(_rows(_added_up(sums(scoring, periodic, "periodic").subquery("per_period")), capped=True))
+    if grouped:
+        periods = sums(scoring, grouped, "grouped").cte("per_period_of_groups")
+        parts.append(_rows(_added_up(periods), capped=_have_caps(scoring, grouped)))
+        parts.append(_group_caps(periods, caps))
     return parts[0] if len(parts) == 1 else select(union_all(*parts).subquery())
 
 
-def _rule_caps(inner: CTE) -> Select[Any]:
-    taken = func.sum(least_of(inner.c.faded, inner.c.cap) - inner.c.faded)
+def _have_caps(scoring: Scoring, numbers: list[int]) -> bool:
+    return any(scoring.rules[number].cap for number in numbers)
+
+
+def _uncapped(per_rule: FromClause) -> Select[Any]:
+    counts = least_of(per_rule.c.points * per_rule.c.left, per_rule.c.cap)
+    return select(
+        per_rule.c.lead_id,
+        per_rule.c.rule,
+        per_rule.c.dimension,
+        per_rule.c.points,
+        per_rule.c.events,
+        per_rule.c.left,
+        counts.label("counts"),
+        per_rule.c.last_at,
+    )
+
+
+def _added_up(periods: FromClause) -> Select[Any]:
+    place = (periods.c.lead_id, periods.c.rule, periods.c.dimension, periods.c.points)
+    return select(
+        *place,
+        func.sum(periods.c.events).label("events"),
+        func.sum(periods.c.left).label("left"),
+        func.sum(least_of(periods.c.points * periods.c.left, periods.c.cap)).label("counts"),
+        func.max(periods.c.last_at).label("last_at"),
+    ).group_by(*place)
+
+
+def _rows(per_rule: Select[Any], *, capped: bool) -> Select[Any]:
+    """A row for each lead and rule, and one more where the rule's cap took something away."""
+    rules = per_rule.subquery("rules")
+    faded = rules.c.points * rules.c.left
+    if not capped:
+        return select(
+            rules.c.lead_id,
+            rules.c.rule,
+            literal("rule").label("kind"),
+            rules.c.dimension,
+            rules.c.events,
+            (rules.c.points * rules.c.events).label("raw_points"),
+            faded.label("points"),
+            rules.c.last_at,
+        )
+    # Each row is looked at once for each kind: cheaper than to keep them all for a second walk.
+    is_rule, taken = _KINDS.c.kind == "rule", rules.c.counts - faded
     return (
         select(
-            inner.c.lead_id,
-            inner.c.rule,
-            literal("cap").label("kind"),
-            inner.c.dimension,
-            literal(0).label("events"),
-            taken.label("raw_points"),
-            taken.label("points"),
-            func.max(inner.c.last_at).label("last_at"),
+            rules.c.lead_id,
+            rules.c.rule,
+            _KINDS.c.kind,
+            rules.c.dimension,
+            case((is_rule, rules.c.events), else_=0).label("events"),
+            case((is_rule, rules.c.points * rules.c.events), else_=taken).label("raw_points"),
+            case((is_rule, faded), else_=taken).label("points"),
+            rules.c.last_at,
         )
-        .group_by(inner.c.lead_id, inner.c.rule, inner.c.dimension)
-        .having(taken < 0)
+        # Both kinds are there for every row: the outer join only keeps SQLite from walking the rows twice.
+        .select_from(rules.outerjoin(_KINDS, sa.true()))
+        .where(or_(is_rule, taken < 0))
     )
 
 
@@ -172,37 +120,41 @@ def _with_profile_rules(scoring: Scoring) -> set[str]:
     return {rule.group for rule in scoring.fit if rule.group is not None}
 
 
-def _group_caps(inner: CTE, caps: dict[str, Cap]) -> Select[Any]:
-    period = case({name: cap.per for name, cap in caps.items()}, value=inner.c.grouping)
-    limit = case({name: cap.points for name, cap in caps.items()}, value=inner.c.grouping)
-    sums = (
+def _group_caps(periods: CTE, caps: dict[str, Cap]) -> Select[Any]:
+    named: dict[str, list[str]] = {}
+    for name, cap in caps.items():
+        named.setdefault(cap.per, []).append(name)
+    # Exact, because the period of a rule's cap lies within its group's: the lint refuses any other.
+    period = case(
+        *[(periods.c.grouping.in_(groups), bucket(periods.c.last_at, per)) for per, groups in named.items()], else_=0
+    )
+    limit = case({name: cap.points for name, cap in caps.items()}, value=periods.c.grouping)
+    per_group = (
         select(
-            inner.c.lead_id,
-            inner.c.grouping,
-            inner.c.dimension,
-            # Exact, because the period of a rule's cap lies within its group's: the lint refuses any other.
-            _bucket(inner.c.last_at, period).label("period"),
+            periods.c.lead_id,
+            periods.c.grouping,
+            periods.c.dimension,
+            period.label("period"),
             func.min(limit).label("cap"),
-            func.sum(least_of(inner.c.faded, inner.c.cap)).label("points"),
-            func.max(inner.c.last_at).label("last_at"),
+            func.sum(least_of(periods.c.points * periods.c.left, periods.c.cap)).label("points"),
+            func.max(periods.c.last_at).label("last_at"),
         )
-        .where(inner.c.grouping.in_(list(caps)))
-        .group_by(inner.c.lead_id, inner.c.grouping, inner.c.dimension, sa.text("period"))
+        .group_by(periods.c.lead_id, periods.c.grouping, periods.c.dimension, sa.text("period"))
         .cte("per_group")
     )
-    taken = func.sum(least_of(sums.c.points, sums.c.cap) - sums.c.points)
+    taken = func.sum(least_of(per_group.c.points, per_group.c.cap) - per_group.c.points)
     return (
         select(
-            sums.c.lead_id,
-            (literal("group:") + sums.c.grouping).label("rule"),
+            per_group.c.lead_id,
+            (literal("group:") + per_group.c.grouping).label("rule"),
             literal("group_cap").label("kind"),
-            sums.c.dimension,
+            per_group.c.dimension,
             literal(0).label("events"),
             taken.label("raw_points"),
             taken.label("points"),
-            func.max(sums.c.last_at).label("last_at"),
+            func.max(per_group.c.last_at).label("last_at"),
         )
-        .group_by(sums.c.lead_id, sums.c.grouping, sums.c.dimension)
+        .group_by(per_group.c.lead_id, per_group.c.grouping, per_group.c.dimension)
         .having(taken < 0)
     )
 
@@ -216,7 +168,7 @@ def of_shared_groups(bundle: Bundle) -> Select[Any] | None:
     if not members:
         return None
     group = case(members, value=parts.c.rule)
-    sums = (
+    per_group = (
         select(
             parts.c.lead_id,
             group.label("grouping"),
@@ -232,16 +184,16 @@ def of_shared_groups(bundle: Bundle) -> Select[Any] | None:
         .group_by(parts.c.lead_id, sa.text("grouping"), parts.c.dimension)
         .subquery()
     )
-    taken = case({name: cap.points for name, cap in caps.items()}, value=sums.c.grouping) - sums.c.points
+    taken = case({name: cap.points for name, cap in caps.items()}, value=per_group.c.grouping) - per_group.c.points
     return select(
-        sums.c.lead_id,
-        literal("group:") + sums.c.grouping,
+        per_group.c.lead_id,
+        literal("group:") + per_group.c.grouping,
         literal("group_cap"),
-        sums.c.dimension,
+        per_group.c.dimension,
         literal(0),
         taken,
         taken,
-        sums.c.last_at,
+        per_group.c.last_at,
     ).where(taken < 0)
 
 

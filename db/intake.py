@@ -24,7 +24,7 @@ from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash, event_tiebreak
 from nurture.matching import Matcher
 from nurture.problems import did_you_mean
-from nurture.records import ANONYMOUS, EMAIL, EventRecord, Identity, LeadRecord, Record, Refused
+from nurture.records import ANONYMOUS, EMAIL, EventRecord, Identity, LeadRecord, Record, Refused, is_inferred
 
 FUTURE_ALLOWED = timedelta(minutes=5)
 # The property by which an event names the message that it answers, as the header `X-Ripen-Message` of the mail does.
@@ -307,6 +307,7 @@ class _Batch:
             "properties": dict(event.properties),
             "machine": machine,
             "machine_by": machine_by,
+            "inferred": is_inferred(event.type, event.properties),
             "silent": self.silent,
             "message_id": event.message_id or self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))),
         }

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, case, delete, func, not_, or_, select
 
 from db import account_scores, contributions, work
 from db.conditions import NOW
-from db.contributions import BATCH
+from db.event_sums import BATCH
 from db.score_times import next_look
 from db.subqueries import there_is
 from db.tables import events, leads, score_contributions, scores, work_queue

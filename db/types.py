@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Float, Integer, String
+from sqlalchemy import BigInteger, Boolean, DateTime, Dialect, Float, Integer, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
@@ -125,6 +125,23 @@ def _json_text_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     return f"({column} ->> CAST({key} AS text))"
 
 
+class is_empty(FunctionElement[bool]):  # noqa: N801
+    """Whether a JSON object has no keys."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(is_empty, "sqlite")
+def _is_empty_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)} = '{{}}')"
+
+
+@compiles(is_empty, "postgresql")
+def _is_empty_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)} = '{{}}'::jsonb)"
+
+
 class text_number(FunctionElement[float]):  # noqa: N801
     """A text as a number, or NULL when it is not one; never an error."""
 
@@ -138,7 +155,19 @@ _NUMBER = "^[ \\t\\n\\r]*-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]{1,2})?[ \\
 
 @compiles(text_number, "sqlite")
 def _number_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    text = compiler.process(element.clauses, **kw)
+    [value] = element.clauses
+    if isinstance(value, json_text):
+        # A number of JSON is one already: to go by its text reads the JSON eight times instead of twice.
+        column, key = (compiler.process(part, **kw) for part in value.clauses)
+        place = f"{column}, '$.\"' || {key} || '\"'"
+        number = f"CASE WHEN abs(json_extract({place})) < 1e40 THEN CAST(json_extract({place}) AS REAL) END"
+        text = _text_as_number(f"json_extract({place})")
+        kinds = f"WHEN 'integer' THEN {number} WHEN 'real' THEN {number} WHEN 'text' THEN {text}"
+        return f"(CASE json_type({place}) {kinds} END)"
+    return _text_as_number(compiler.process(value, **kw))
+
+
+def _text_as_number(text: str) -> str:
     number = f"json_valid({text}) AND json_type({text}) IN ('integer', 'real')"
     return (
         f"(CASE WHEN length({text}) <= 40 AND {number} AND {text} NOT GLOB '*[eE]*[0-9][0-9][0-9]*' "
@@ -252,7 +281,7 @@ def _position_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class month_number(FunctionElement[int]):  # noqa: N801
-    """The calendar month of an instant in UTC, as year times 12 plus month."""
+    """The calendar month of an instant in UTC, as the year and two digits of the month: 202603."""
 
     type = Integer()
     inherit_cache = True
@@ -260,14 +289,13 @@ class month_number(FunctionElement[int]):  # noqa: N801
 
 @compiles(month_number, "sqlite")
 def _month_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
-    seconds = f"({compiler.process(element.clauses, **kw)}) / 1000000, 'unixepoch'"
-    return f"(CAST(strftime('%Y', {seconds}) AS INTEGER) * 12 + CAST(strftime('%m', {seconds}) AS INTEGER))"
+    return f"CAST(strftime('%Y%m', ({compiler.process(element.clauses, **kw)}) / 1000000, 'unixepoch') AS INTEGER)"
 
 
 @compiles(month_number, "postgresql")
 def _month_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     instant = f"({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC')"
-    return f"(extract(year from {instant})::int * 12 + extract(month from {instant})::int)"
+    return f"(extract(year from {instant})::int * 100 + extract(month from {instant})::int)"
 
 
 class json_with(FunctionElement[Any]):  # noqa: N801

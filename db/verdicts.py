@@ -16,7 +16,7 @@ from db import work
 from db.conditions import event_matches
 from db.subqueries import ConstantRows, there_is
 from db.tables import events, messages
-from db.types import ascii_lower, json_text, plus_seconds, position_of
+from db.types import ascii_lower, is_empty, json_text, plus_seconds, position_of
 from nurture.definitions.machines import EveryLink, Machines, PrivacyOpens
 from nurture.durations import Duration
 
@@ -61,14 +61,19 @@ def first_verdict(kind: str, machine: bool, *, silent: bool) -> tuple[bool, str 
 
 
 def _judge(machines: Machines, whom: Any) -> Any:
-    event = events.alias("judged")
+    judged = events.alias("judged")
+    wanted = [judged.c.lead_id.in_(whom), judged.c.type.in_((OPENED, CLICKED)), left_to_rules(judged)]
+    if not _may_speak_of_nothing(machines):
+        # An open of which nothing more is known than that it happened is nobody's but a person's.
+        known = is_empty(judged.c.properties).is_(False)
+        wanted.append(or_(known, judged.c.message_id.is_not(None), judged.c.machine_by.is_not(None)))
+    names = ("id", "lead_id", "type", "occurred_at", "message_id", "properties")
+    agent = ascii_lower(json_text(judged.c.properties, literal("user_agent"))).label("agent")
+    # Kept, so that the user agent is read out of the properties once, and not anew for each name that it may hold.
+    event = select(*(judged.c[name] for name in names), agent).where(*wanted).cte("doubted").prefix_with("MATERIALIZED")
     tests = _tests(machines, event, whom)
     rule: Any = case(*[(test, literal(name)) for name, test in tests], else_=None) if tests else sa.null()
-    verdicts = (
-        select(event.c.id, sa.cast(rule, events.c.machine_by.type).label("rule"))
-        .where(event.c.lead_id.in_(whom), event.c.type.in_((OPENED, CLICKED)), left_to_rules(event))
-        .subquery()
-    )
+    verdicts = select(event.c.id, sa.cast(rule, events.c.machine_by.type).label("rule")).subquery()
     return (
         update(events)
         # A person may have spoken while the statement waited for the row.
@@ -78,13 +83,23 @@ def _judge(machines: Machines, whom: Any) -> Any:
     )
 
 
+def _may_speak_of_nothing(machines: Machines) -> bool:
+    """Whether a rule may hold because a property is missing."""
+    asked = machines.privacy_opens.properties.values() if machines.privacy_opens is not None else []
+    return any(
+        name in ("is_not", "not_in") or (name == "is_set" and not operand)
+        for name, operand in (each.chosen() for each in asked)
+    )
+
+
 def _tests(machines: Machines, event: FromClause, whom: Any) -> list[tuple[str, Any]]:
     tests: list[tuple[str, Any]] = []
-    agent = ascii_lower(json_text(event.c.properties, literal("user_agent")))
+    agent = event.c.agent
     if machines.user_agents:
         rows = [(each.lower(),) for each in machines.user_agents]
         known = ConstantRows(sa.column("part", sa.String), name="agent_rows").rows(rows).cte("agents")
-        tests.append((PREFETCHER, there_is(known, position_of(agent, known.c.part) > 0)))
+        named = there_is(known, position_of(agent, known.c.part) > 0)
+        tests.append((PREFETCHER, and_(agent.is_not(None), named)))
     if machines.privacy_opens is not None:
         opened = _privacy(machines.privacy_opens, event, agent)
         tests += [(PRIVACY_OPEN, and_(event.c.type == OPENED, or_(*opened)))] if opened else []
@@ -132,6 +147,7 @@ def _in_burst(rule: EveryLink, event: FromClause, whom: Any) -> Any:
         .where(
             first.c.lead_id.in_(whom),
             first.c.type == CLICKED,
+            first.c.message_id.is_not(None),
             other.c.type == CLICKED,
             other.c.occurred_at.between(first.c.occurred_at, end),
         )

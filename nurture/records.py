@@ -109,6 +109,11 @@ class Refused:
 Record = LeadRecord | EventRecord | Refused
 
 
+def is_inferred(kind: str, properties: Mapping[str, Any]) -> bool:
+    """Whether an open was seen by nobody and only follows from a click: its property `inferred` is true."""
+    return kind == "email.opened" and str(properties.get("inferred", "")).casefold() in ("true", "1", "yes")
+
+
 def is_hard_bounce(properties: Mapping[str, Any]) -> bool:
     """Whether a bounce says that the mailbox does not exist: its property `kind` is `hard`."""
     return str(properties.get("kind", "")).casefold() == "hard"

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from db import work
-from db.conditions import NOW
-from db.contributions import paying
+from db.conditions import NOW, event_matches
 from db.derived import DerivePlan
+from db.event_sums import PAID
 from db.explain.rows import LEAD, Row, every, one
 from db.scores import ScorePlan
 from db.subqueries import there_is
@@ -77,9 +77,9 @@ def events_behind(
         query = select(events.c.id, events.c.type, events.c.occurred_at).where(
             events.c.lead_id == lead_id,
             events.c.type == rule.event,
-            events.c.machine.is_(False),
+            *PAID,
             events.c.occurred_at <= NOW,
-            *paying(rule),
+            *event_matches(events, rule.where),
         )
         rows = connection.execute(query.order_by(events.c.occurred_at, events.c.tiebreak), {"now": now})
         found[rule.id] = [dict(row._mapping) for row in rows]

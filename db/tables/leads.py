@@ -92,9 +92,17 @@ events = Table(
         server_default=text("false"),
         comment="imported history: enrolls nobody and opens no task",
     ),
+    Column(
+        "inferred",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="an open that nobody saw: it follows from a click, which is paid",
+    ),
     Column("message_id", Id, comment="the ledger row that this event answers"),
     UniqueConstraint("source", "source_event_id"),
-    Index("ix_events_lead_type", "lead_id", "type", "occurred_at"),
+    # All that points are worked out from, where no rule asks for properties.
+    Index("ix_events_lead_type", "lead_id", "type", "occurred_at", "machine", "inferred"),
     Index("ix_events_lead_time", "lead_id", "occurred_at"),
     comment="immutable facts",
 )

@@ -65,7 +65,7 @@ def test_adding_seconds_and_epochs_agree(run):
 
 def test_a_month_is_a_calendar_month_in_utc(run):
     first = datetime(2026, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=1)))
-    assert run(month_number(instant(first))) == 2026 * 12 + 2
+    assert run(month_number(instant(first))) == 202602
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,34 @@ def test_json_values_are_texts_on_both_databases(run):
 
     value = sa.literal({"a": 1, "b": True, "c": None, 'quote"': "x"}, Json)
     assert [run(json_text(value, sa.literal(key))) for key in ("a", "b", "c", "missing")] == ["1", "true", None, None]
+
+
+NUMBERS = {
+    "int": (50, 50.0),
+    "real": (-1.5, -1.5),
+    "small": (1e-9, 1e-9),
+    "text": ("50", 50.0),
+    "exponent": ("1e3", 1000.0),
+    "words": ("50 %", None),
+    "empty": ("", None),
+    "true": (True, None),
+    "null": (None, None),
+    "list": ([1], None),
+    "object": ({"a": 1}, None),
+    "vast": (10**60, None),
+}
+
+
+@pytest.mark.parametrize("key", [*NUMBERS, "missing"])
+def test_a_value_of_json_is_a_number_or_nothing_on_both_databases(run, key):
+    from db.types import Json
+
+    value = sa.literal({name: each for name, (each, _) in NUMBERS.items() if name != "vast"}, Json)
+    if key == "vast":
+        value = sa.cast(sa.literal('{"vast": 1' + "0" * 60 + "}", sa.Text), Json)
+    expected = NUMBERS.get(key, (None, None))[1]
+    found = run(text_number(json_text(value, sa.literal(key))))
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 def test_lower_case_is_for_ascii_only(run):
