@@ -188,6 +188,7 @@ def reference(rules: list[FrequencyCap], planned: list[Mail], runs: list[datetim
     return sent
 
 
+@pytest.mark.hypothesis
 def test_every_message_goes_at_the_run_at_which_the_reference_lets_it_go(ledger: Ledger) -> None:
     @settings(max_examples=examples(15))
     @given(some_caps, some_mails, st.sampled_from((3, 5, 24)))
@@ -206,6 +207,7 @@ def test_every_message_goes_at_the_run_at_which_the_reference_lets_it_go(ledger:
     holds()
 
 
+@pytest.mark.hypothesis
 def test_whatever_the_provider_and_other_runs_do_no_cap_is_exceeded_and_nothing_is_lost(ledger: Ledger) -> None:
     verdicts = st.sampled_from([Verdict.ACCEPTED] * 4 + [Verdict.REJECTED, Verdict.RETRY, Verdict.UNKNOWN])
     visits = st.one_of(st.none(), st.integers(0, 3))

@@ -93,6 +93,7 @@ def database(database_url: str) -> Iterator[Database]:
     made.dispose()
 
 
+@pytest.mark.hypothesis
 def test_a_wait_ends_in_the_database_when_the_rule_says_so(database):
     columns = sa.Column("lead_id", sa.Integer), sa.Column("base", UTCDateTime())
 
