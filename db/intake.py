@@ -279,37 +279,45 @@ class _Batch:
     def write_events(self) -> None:
         """Store the events that are new."""
         first: dict[tuple[str, str], tuple[EventRecord, int | None]] = {}
-        for event, lead in self.events:
-            first.setdefault((event.source, event.source_event_id), (event, lead))
-        known = events.known(self.connection, list(first))
-        self.new_events = [each for key, each in first.items() if key not in known]
-        self.answered = events.answered(self.connection, _message_keys(event for event, _ in self.new_events))
-        events.add(self.connection, [self._event_row(event, lead) for event, lead in self.new_events])
+        for each in self.events:
+            first.setdefault((each[0].source, each[0].source_event_id), each)
+        self.new_events = list(first.values())
+        new = events.add(self.connection, *self._event_columns())
+        if new is not None:
+            self.new_events = [each for key, each in first.items() if key in new]
         self.counts.events_created = len(self.new_events)
         self.counts.duplicates = len(self.events) - len(self.new_events)
         active = {lead for _, lead in self.new_events if lead is not None}
         events.first_seen(self.connection, (active - self.new_leads) | self.attached_to)
         self.touched |= active
 
-    def _event_row(self, event: EventRecord, lead: int | None) -> dict[str, Any]:
-        # Of those that nothing else identifies: they may still have to find their lead.
-        anonymous = event.identities[0] if {each.kind for each in event.identities} == {ANONYMOUS} else None
-        machine, machine_by = first_verdict(event.type, event.machine, silent=self.silent)
-        return {
-            "source": event.source,
-            "source_event_id": event.source_event_id,
-            "lead_id": lead,
-            "identity_id": self.identity_ids[anonymous] if anonymous else None,
-            "type": event.type,
-            "occurred_at": event.occurred_at,
-            "received_at": self.now,
-            "tiebreak": event_tiebreak(event.source, event.source_event_id),
-            "properties": dict(event.properties),
-            "machine": machine,
-            "machine_by": machine_by,
-            "silent": self.silent,
-            "message_id": event.message_id or self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))),
+    def _event_columns(self) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+        """The columns of the events, and those in which all of them are alike."""
+        given = [event for event, _ in self.new_events]
+        answered = events.answered(self.connection, _message_keys(given))
+        verdicts = [first_verdict(event.type, event.machine, silent=self.silent) for event in given]
+        columns: dict[str, list[Any]] = {
+            "source": [event.source for event in given],
+            "source_event_id": [event.source_event_id for event in given],
+            "lead_id": [lead for _, lead in self.new_events],
+            "identity_id": [self._anonymous(event) for event in given],
+            "type": [event.type for event in given],
+            "occurred_at": [event.occurred_at for event in given],
+            "tiebreak": [event_tiebreak(event.source, event.source_event_id) for event in given],
+            "properties": [dict(event.properties) for event in given],
+            "machine": [machine for machine, _ in verdicts],
+            "machine_by": [by for _, by in verdicts],
+            "message_id": [
+                event.message_id or (answered and answered.get(str(event.properties.get(MESSAGE_KEY, "")))) or None
+                for event in given
+            ],
         }
+        return columns, {"received_at": self.now, "silent": self.silent}
+
+    def _anonymous(self, event: EventRecord) -> int | None:
+        """The identity of an event that nothing else identifies: it may still have to find its lead."""
+        who = event.identities
+        return self.identity_ids[who[0]] if who and all(each.kind == ANONYMOUS for each in who) else None
 
     def queue(self) -> None:
         """Let the next rescore look at everybody of whom something new is known."""

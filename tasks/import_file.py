@@ -23,7 +23,7 @@ from nurture.records import Kind, Origin, Record, Refused
 from nurture.row_mapping import RowMapper
 from tasks.mappers import mapper_for
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 10_000
 SHOWN_REFUSALS = 1_000
 Progress = Callable[[int, int], None]
 
