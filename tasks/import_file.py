@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -163,7 +164,7 @@ class _Import:
                 with transaction() as connection:
                     sources.begin_file(connection, self.digest, self.source, report.file, self.now)
             for rows in self._batches(report.resumed_at):
-                with transaction() as connection:
+                with _collector_at_rest(), transaction() as connection:
                     self._take_in(connection, rows)
                     hit("pull.before_commit")
                 hit("pull.committed")
@@ -239,6 +240,18 @@ class _Import:
             return
         if not sources.advance_file(connection, self.digest, seen, report.rows, report.stored()):
             raise BadInput(f"{report.file} is being imported by another process; wait until that one is done")
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without the search for garbage in cycles: a batch leaves none, and searching takes a third of an import."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 class _TakeBack(Exception):
