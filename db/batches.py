@@ -146,6 +146,6 @@ def _written(dialect: Dialect, column: sa.Column[Any], values: Sequence[Any]) ->
 
 
 def _unfolded(column: sa.Column[Any]) -> ColumnElement[Any]:
-    """The values of a column, one a row, from one JSON list: PostgreSQL reads those fastest, after COPY into a table."""
+    """The values of a column, one a row, from one JSON list; a staging table filled by COPY costs as much."""
     value = sa.cast(bindparam(f"{column.name}_rows", type_=sa.Text()), sa.JSON())
     return sa.cast(func.json_array_elements_text(value), column.type).label(column.name)

@@ -214,7 +214,7 @@ class _Batch:
 
     def meet(self) -> None:
         """Read what there is to know of the leads that were there before."""
-        names = {name for record, _ in self.leads for name in record.fields}
+        names = set(chain.from_iterable(record.fields for record, _ in self.leads))
         found = {lead for _, lead in self.leads} | {lead for _, lead in self.events if lead is not None}
         self.met = leads.meet(self.connection, found - self.new_leads, names)
 
@@ -295,12 +295,12 @@ class _Batch:
 
     def write_events(self) -> None:
         """Store the events that are new."""
-        first: dict[tuple[str, str], tuple[EventRecord, int | None]] = {}
-        for each in self.events:
-            first.setdefault((each[0].source, each[0].source_event_id), each)
-        self.new_events = list(first.values())
+        self.new_events = self.events
         new = events.add(self.connection, *self._event_columns())
         if new is not None:
+            first: dict[tuple[str, str], tuple[EventRecord, int | None]] = {}
+            for each in self.events:
+                first.setdefault((each[0].source, each[0].source_event_id), each)
             self.new_events = [each for key, each in first.items() if key in new]
         self.counts.events_created = len(self.new_events)
         self.counts.duplicates = len(self.events) - len(self.new_events)

@@ -53,9 +53,11 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Give back an aware UTC value."""
-        if value is None:
-            return None
-        return from_microseconds(int(value)) if dialect.name == "sqlite" else value.astimezone(UTC)
+        return self.result_processor(dialect, None)(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """The same as a function, as above."""
+        return _read_from_number if dialect.name == "sqlite" else _read_from_instant
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         """Compared with a datetime, the other side is an instant too."""
@@ -70,6 +72,14 @@ def _stored_as_number(value: datetime | None) -> int | None:
 
 def _stored_as_instant(value: datetime | None) -> datetime | None:
     return None if value is None else _aware(value).astimezone(UTC)
+
+
+def _read_from_number(value: Any) -> datetime | None:
+    return None if value is None else from_microseconds(int(value))
+
+
+def _read_from_instant(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
 
 
 def _aware(value: datetime) -> datetime:

@@ -18,6 +18,7 @@ from nurture.records import EventRecord, Identity, Origin, Record
 from nurture.row_values import RollOver, Row, holds, instant_reader, number, plain, reader, word
 
 MAX_COUNT = 1_000
+_ONCE = range(1)
 MAX_PROPERTIES = 65_536  # bytes of JSON
 
 
@@ -67,24 +68,17 @@ class EventReader:
         kind = _name(word(kind), "the event type")
         source = _name(word((self.source and self.source(row, line)) or self.default_source), "`source`")
         properties = self._properties(row, line) if self.properties or self.more_properties else {}
-        how_many = 1 if self.count is None else self._how_many(row, line)
+        numbers = _ONCE if self.count is None else range(self._how_many(row, line))
         machine = self.machine is not None and self.machine(row)
-        return [
-            EventRecord(
-                source,
-                self._id(row, line, source, kind, occurred_at, identities, properties, each),
-                kind,
-                occurred_at,
-                identities,
-                properties,
-                contact,
-                machine,
-                None,
-                None,
-                origin,
+        found: list[Record] = []
+        for number_ in numbers:
+            id_ = self._id(row, line, source, kind, occurred_at, identities, properties, number_)
+            found.append(
+                EventRecord(
+                    source, id_, kind, occurred_at, identities, properties, contact, machine, None, None, origin
+                )
             )
-            for each in range(how_many)
-        ]
+        return found
 
     def _how_many(self, row: Row, line: int) -> int:
         raw = self.count(row, line) if self.count else None
@@ -141,7 +135,7 @@ def _object(raw: Any, column: str) -> dict[str, Any]:
             raw = orjson.loads(raw)
         except (orjson.JSONDecodeError, UnicodeEncodeError):
             raise RefusedRow("bad-value", f"`{column}` is not JSON") from None
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, (dict, Mapping)):
         raise RefusedRow("bad-value", f"`{column}` is not a JSON object")
     found: dict[str, Any] = plain(raw, f"`{column}`")
     return found

@@ -15,7 +15,6 @@ from nurture.errors import RefusedRow
 from nurture.records import ANONYMOUS, EMAIL, EXTERNAL, PHONE, Consent, Identity, LeadRecord, Origin
 from nurture.row_values import RollOver, Row, holds, instant_reader, plain, reader, word
 
-
 # The identifiers of a person, and how to reach them.
 Who = tuple[tuple[Identity, ...], Mapping[str, str]]
 
@@ -97,6 +96,7 @@ class LeadReader:
         self.named = frozenset(mapping.columns()) if mapping.other_columns == "attributes" else None
         self.missing = missing
         self._country = next((read for name, read in self.fields if name == "country"), None)
+        self.knows_country = self._country is not None
 
     def country(self, row: Row, line: int) -> str | None:
         """The country as two letters where it is known."""
@@ -126,9 +126,11 @@ class LeadReader:
         fields.setdefault("source", self.source)
         if "" in fields.values():
             fields = {name: value for name, value in fields.items() if value}
-        attributes = {
-            name: plain(raw, what) for name, what, read in self.attributes if (raw := read(row, line)) is not None
-        }
+        attributes: dict[str, Any] = {}
+        for name, what, read in self.attributes:
+            raw = read(row, line)
+            if raw is not None:
+                attributes[name] = plain(raw, what)
         if self.named is not None:
             attributes = {**self._others(row), **attributes}
         return LeadRecord(

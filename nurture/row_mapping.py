@@ -73,7 +73,7 @@ class RowMapper:
         try:
             readers = self._shapes.get(tuple(row)) or self._readers_of(row)
             lead = readers.lead
-            country = lead.country(row, line) if lead else None
+            country = lead.country(row, line) if lead and lead.knows_country else None
             identities, contact = readers.people.read(row, line, country)
             records: list[Record] = [lead.read(row, now, line, identities, contact, origin)] if lead else []
             for event in readers.events:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -163,10 +164,11 @@ class _Import:
             if not report.dry_run:
                 with transaction() as connection:
                     sources.begin_file(connection, self.digest, self.source, report.file, self.now)
-            for rows in self._batches(report.resumed_at):
-                with _collector_at_rest(), transaction() as connection:
-                    self._take_in(connection, rows)
-                    hit("pull.before_commit")
+            rows = self.file.rows()
+            for row in islice(rows, report.resumed_at):
+                if isinstance(row, Row):
+                    self.mapper.pass_over(row.values)
+            while self._next_batch(rows, transaction):
                 hit("pull.committed")
                 on_progress(report.rows, report.rows_total)
             if not report.dry_run:
@@ -201,19 +203,16 @@ class _Import:
         except _TakeBack:
             return
 
-    def _batches(self, done: int) -> Iterator[list[Row | BrokenRow]]:
-        batch: list[Row | BrokenRow] = []
-        for number, row in enumerate(self.file.rows(), 1):
-            if number <= done:
-                if isinstance(row, Row):
-                    self.mapper.pass_over(row.values)
-                continue
-            batch.append(row)
-            if len(batch) == BATCH_ROWS:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+    def _next_batch(self, rows: Iterator[Row | BrokenRow], transaction: Callable[[], Any]) -> bool:
+        """Read and store a batch; False when there is none left."""
+        with _collector_at_rest():
+            batch = list(islice(rows, BATCH_ROWS))
+            if not batch:
+                return False
+            with transaction() as connection:
+                self._take_in(connection, batch)
+                hit("pull.before_commit")
+        return True
 
     def _take_in(self, connection: Connection, rows: list[Row | BrokenRow]) -> None:
         report = self.report

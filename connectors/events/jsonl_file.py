@@ -22,9 +22,10 @@ class JsonLinesFile(LineFile):
         """Count the records; raises BadInput when the last one is cut off."""
         rows = 0
         last = 0, b""
-        for number, line in self._filled():
-            rows += 1
-            last = number, line
+        for number, line in enumerate(self.lines(), 1):
+            if line and not line.isspace():
+                rows += 1
+                last = number, line
         found = read_object(*last) if rows else None
         if isinstance(found, BrokenRow) and found.reason == "not-json" and not found.raw.endswith(b"\n"):
             raise BadInput(f"{self.path.name}: line {found.line} is cut off; the file is not complete")
@@ -32,13 +33,9 @@ class JsonLinesFile(LineFile):
 
     def rows(self) -> Iterator[Row | BrokenRow]:
         """The objects in order; empty lines are passed over."""
-        for number, line in self._filled():
-            yield read_object(number, line)
-
-    def _filled(self) -> Iterator[tuple[int, bytes]]:
         for number, line in enumerate(self.lines(), 1):
-            if line.strip():
-                yield number, line
+            if line and not line.isspace():
+                yield read_object(number, line)
 
 
 def read_object(number: int, line: bytes) -> Row | BrokenRow:
