@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy import CTE, Connection, Subquery, Table, bindparam, func, select
+from sqlalchemy import CTE, ColumnElement, Connection, Dialect, Subquery, Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from db.types import Id, to_microseconds
+from db.types import Id, json_text_of, to_microseconds
 from db.work import insert_for
 
 # Any number but the migrations' one; whoever stores leads or events takes it first.
@@ -59,7 +60,14 @@ def instant_cell(connection: Connection, instant: datetime) -> str | int:
 
 def ids(connection: Connection, name: str, values: Sequence[int]) -> Subquery:
     """A list of ids as a table with the column `id`."""
-    return listed(connection, name, [[value] for value in values], sa.Column("id", Id))
+    value = bindparam(f"{name}_ids", orjson.dumps(values).decode(), type_=sa.Text())
+    if connection.dialect.name == "postgresql":
+        each: Any = func.jsonb_array_elements_text(sa.cast(value, JSONB)).table_valued(
+            sa.column("value", sa.Text()), name=f"{name}_each"
+        )
+        return select(sa.cast(each.c.value, Id).label("id")).select_from(each).subquery(name)
+    each = func.json_each(value).table_valued(sa.column("value", Id), name=f"{name}_each")
+    return select(each.c.value.label("id")).select_from(each).subquery(name)
 
 
 def next_ids(connection: Connection, table: Table, count: int) -> list[int]:
@@ -90,26 +98,54 @@ def one_restage_at_a_time(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_RESTAGE_LOCK)))
 
 
-def add_rows(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, skip_known: bool = False
-) -> None:
-    """Insert many rows that all have the same columns; with `skip_known` those that break a unique key are left out.
+def add_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows that all have the same columns."""
+    if rows:
+        add_columns(connection, table, {name: [row[name] for row in rows] for name in rows[0]})
 
-    The library's own way spends most of its time on parameters: this one halves the time of a large import.
+
+def add_columns(
+    connection: Connection,
+    table: Table,
+    columns: Mapping[str, Sequence[Any]],
+    same: Mapping[str, Any] | None = None,
+    *,
+    skip_known: bool = False,
+) -> int:
+    """Insert many rows, given column by column; `same` holds what is the same in all of them.
+
+    With `skip_known` rows that break a unique key are left out. Returns how many rows went in. The library's own way
+    makes a dictionary of each row, and asks for each cell how it is written: that costs more than the insert.
     """
-    if not rows:
-        return
     dialect = connection.dialect
+    same = same or {}
     # In the order in which the statement will name them.
-    names = [column.name for column in table.c if column.name in rows[0]]
-    statement = insert_for(connection)(table).inline().values({name: bindparam(name) for name in names})
+    names = [column.name for column in table.c if column.name in columns or column.name in same]
+    written = {name: _written(dialect, table.c[name], columns[name]) for name in columns}
+    if dialect.name == "postgresql":
+        cells = [
+            sa.literal(same[name], table.c[name].type) if name in same else _unfolded(table.c[name]) for name in names
+        ]
+        lists = {f"{name}_rows": orjson.dumps(values).decode() for name, values in written.items()}
+        insert = insert_for(connection)(table).from_select(names, select(*cells))
+        return connection.execute(insert.on_conflict_do_nothing() if skip_known else insert, lists).rowcount
+    insert = insert_for(connection)(table).inline().values({name: bindparam(name) for name in names})
     if skip_known:
-        statement = statement.on_conflict_do_nothing()
-    compiled = statement.compile(dialect=dialect)
-    writers = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names]
-    values: list[Any]
-    if compiled.positional:
-        values = [tuple(row[name] if write is None else write(row[name]) for name, write in writers) for row in rows]
-    else:
-        values = [{name: row[name] if write is None else write(row[name]) for name, write in writers} for row in rows]
-    connection.exec_driver_sql(str(compiled), values)
+        insert = insert.on_conflict_do_nothing()
+    alike = {name: repeat(_written(dialect, table.c[name], [value])[0]) for name, value in same.items()}
+    rows = list(zip(*[written.get(name) or alike[name] for name in names], strict=False))
+    return connection.exec_driver_sql(str(insert.compile(dialect=dialect)), rows).rowcount
+
+
+def _written(dialect: Dialect, column: sa.Column[Any], values: Sequence[Any]) -> Sequence[Any]:
+    """The values of a column as the driver takes them; JSON as its text."""
+    if isinstance(column.type, sa.JSON):
+        return [None if value is None else json_text_of(value) for value in values]
+    write = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return values if write is None else [write(value) for value in values]
+
+
+def _unfolded(column: sa.Column[Any]) -> ColumnElement[Any]:
+    """The values of a column, one a row, from one JSON list; a staging table filled by COPY costs as much."""
+    value = sa.cast(bindparam(f"{column.name}_rows", type_=sa.Text()), sa.JSON())
+    return sa.cast(func.json_array_elements_text(value), column.type).label(column.name)

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.util import LRUCache
 
+from db.types import json_text_of
 from nurture.errors import BadSetting, OutsideFailed, RipenError
 
 _SQLITE_PRAGMAS = (
@@ -97,8 +99,8 @@ def _create_engine(url: str) -> Engine:
         parsed,
         hide_parameters=True,
         pool_pre_ping=True,
-        json_serializer=_dump,
-        json_deserializer=_load,
+        json_serializer=json_text_of,
+        json_deserializer=orjson.loads,
         execution_options={"preserve_rowcount": True, "compiled_cache": _CACHE},
     )
 
@@ -115,8 +117,8 @@ def _sqlite(url: sa.URL) -> Engine:
     engine = sa.create_engine(
         url,
         hide_parameters=True,
-        json_serializer=_dump,
-        json_deserializer=_load,
+        json_serializer=json_text_of,
+        json_deserializer=orjson.loads,
         execution_options={"preserve_rowcount": True, "compiled_cache": _CACHE},
     )
 
@@ -132,18 +134,6 @@ def _sqlite(url: sa.URL) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _dump(value: Any) -> str:
-    import orjson
-
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _load(value: str | bytes) -> Any:
-    import orjson
-
-    return orjson.loads(value)
 
 
 @contextmanager

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 
-from db.batches import add_rows, ids, listed
+from db.batches import add_columns, ids, listed
 from db.tables import events, identities, leads, messages
 
 # Facts that forbid sending; their effect is written in the transaction that stores them.
 STOPPING = ("email.unsubscribed", "email.complained", "email.bounced")
 
 
-def known(connection: Connection, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of the keys, source and its event id, that are stored."""
-    if not keys:
-        return set()
-    asked = listed(connection, "asked", keys, events.c.source, events.c.source_event_id)
-    rows = select(events.c.source, events.c.source_event_id).join(
-        asked, (events.c.source == asked.c.source) & (events.c.source_event_id == asked.c.source_event_id)
-    )
+def add(
+    connection: Connection, columns: Mapping[str, Sequence[Any]], same: Mapping[str, Any]
+) -> set[tuple[str, str]] | None:
+    """Store events, given column by column, each once; returns the keys of those that are new, None when all are.
+
+    A key is the source and its event id. One that is stored stays as it is.
+    """
+    count = len(columns["source_event_id"])
+    if not count:
+        return None
+    last = connection.execute(select(func.coalesce(func.max(events.c.id), 0))).scalar_one()
+    if add_columns(connection, events, columns, same, skip_known=True) == count:
+        return None
+    # Ids grow, and no other intake stores events until this transaction ends.
+    rows = select(events.c.source, events.c.source_event_id).where(events.c.id > last)
     return {(source, event_id) for source, event_id in connection.execute(rows)}
-
-
-def add(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Store events; one that another transaction has stored in between stays as it is."""
-    add_rows(connection, events, rows, skip_known=True)
 
 
 def answered(connection: Connection, keys: Iterable[str]) -> dict[str, int]:

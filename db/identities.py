@@ -38,7 +38,7 @@ def find(connection: Connection, wanted: Iterable[Identity]) -> dict[Identity, K
             ).outerjoin(leads, leads.c.id == identities.c.lead_id)
         )
     )
-    return {Identity(kind, value): Known(id_, lead_id) for kind, value, id_, lead_id in found}
+    return {Identity(kind, value): Known(id_, lead_id) for kind, value, id_, lead_id in found.all()}
 
 
 def with_email(connection: Connection, lead_ids: Iterable[int]) -> set[int]:

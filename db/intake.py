@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -29,6 +30,9 @@ from nurture.records import ANONYMOUS, EMAIL, EventRecord, Identity, LeadRecord,
 FUTURE_ALLOWED = timedelta(minutes=5)
 # The property by which an event names the message that it answers, as the header `X-Ripen-Message` of the mail does.
 MESSAGE_KEY = "message_key"
+
+
+_NOBODY = "no e-mail address, phone number or other identifier: nobody can be recognised"
 
 
 @dataclass(slots=True)
@@ -73,9 +77,10 @@ def store(
     """
     batch = _Batch(connection, source, now, silent, catalogue, secret)
     batch.sort_out(records)
-    if batch.leads or batch.events:
+    if batch.usable:
         one_intake_at_a_time(connection)
         batch.recognise()
+        batch.meet()
         batch.write_people()
         batch.write_events()
         batch.write_consents()
@@ -99,6 +104,7 @@ class _Batch:
         self.catalogue = catalogue
         self.secret = secret
         self.counts = IntakeCounts()
+        self.met: dict[int, leads.Met] = {}  # the leads that were there before
         self.leads: list[tuple[LeadRecord, int]] = []  # with their lead
         self.events: list[tuple[EventRecord, int | None]] = []  # with their lead, if any
         self.usable: list[LeadRecord | EventRecord] = []
@@ -117,25 +123,18 @@ class _Batch:
         latest = self.now + FUTURE_ALLOWED
         self.counts.records = len(records)
         for record in records:
-            refused = self._refusal(record, known, latest)
-            if refused is not None:
+            if isinstance(record, Refused):
+                self.counts.refusals.append(record)
+            elif refused := self._refusal(record, known, latest):
                 self.counts.refusals.append(refused)
-            elif isinstance(record, LeadRecord):
+            else:
                 self.usable.append(record)
-                self.leads.append((record, 0))
-            elif isinstance(record, EventRecord):
-                self.usable.append(record)
-                self.events.append((record, None))
 
-    def _refusal(self, record: Record, known: set[str], latest: datetime) -> Refused | None:
-        if isinstance(record, Refused):
-            return record
-        kind = "lead" if isinstance(record, LeadRecord) else "event"
-        if not record.identities and (kind == "lead" or record.lead_id is None):  # type: ignore[union-attr]
-            message = "no e-mail address, phone number or other identifier: nobody can be recognised"
-            return Refused("lead" if kind == "lead" else "event", "no-identifier", message, record.origin)
+    def _refusal(self, record: LeadRecord | EventRecord, known: set[str], latest: datetime) -> Refused | None:
         if isinstance(record, LeadRecord):
-            return None
+            return None if record.identities else Refused("lead", "no-identifier", _NOBODY, record.origin)
+        if not record.identities and record.lead_id is None:
+            return Refused("event", "no-identifier", _NOBODY, record.origin)
         if record.type not in known:
             hint = did_you_mean(record.type, known)
             message = f"`{record.type}` is no event type of events.yaml" + (f" ({hint})" if hint else "")
@@ -147,13 +146,13 @@ class _Batch:
 
     def recognise(self) -> None:
         """Find or number the lead of each record, and store which identifiers are whose."""
-        wanted = dict.fromkeys(each for record in self.usable for each in record.identities)
-        known = identities.find(self.connection, wanted)
-        with_own_address = [record for record in self.usable if any(each.kind == EMAIL for each in record.identities)]
+        named = [record.identities for record in self.usable]
+        known = identities.find(self.connection, dict.fromkeys(chain.from_iterable(named)))
         doubtful = [
             known[each].lead_id
-            for record in with_own_address
-            for each in record.identities
+            for several in named
+            if len(several) > 1 and any(each.kind == EMAIL for each in several)
+            for each in several
             if each.kind != EMAIL and each in known
         ]
         matcher = Matcher(
@@ -164,8 +163,18 @@ class _Batch:
         self.counts.conflicts = matcher.conflicts
         numbers = next_ids(self.connection, lead_table, matcher.new_leads) if matcher.new_leads else []
         self.new_leads = set(numbers)
-        self.leads = [(record, _real(lead, numbers) or 0) for record, lead in found if isinstance(record, LeadRecord)]
-        self.events = [(record, _real(lead, numbers)) for record, lead in found if isinstance(record, EventRecord)]
+        for record, lead in found:
+            if lead is None:
+                # An anonymous event may come before the one that says who it was.
+                lead = matcher.owner_of(record.identities)
+            lead = _real(lead, numbers)
+            if isinstance(record, EventRecord):
+                self.events.append((record, lead))
+            elif lead is not None:
+                self.leads.append((record, lead))
+            else:
+                # An anonymous id alone makes nobody a lead, so there is no profile to keep this in.
+                self.counts.leads_unchanged += 1
         self.identity_ids = {identity: each.id for identity, each in known.items()}
         self._remember(matcher, known, numbers)
 
@@ -184,8 +193,7 @@ class _Batch:
                     self.counts.refusals.append(Refused("event", "unknown-lead", message, record.origin))
                     continue
             found.append((record, matcher.lead_of(record.identities, lead)))
-        # An anonymous event may come before the one that says who it was.
-        return [(record, matcher.owner_of(record.identities) if lead is None else lead) for record, lead in found]
+        return found
 
     def _remember(self, matcher: Matcher, known: Mapping[Identity, identities.Known], numbers: list[int]) -> None:
         """Number the new identities and see which known ones have found their lead; written by `write_people`."""
@@ -204,10 +212,16 @@ class _Batch:
             if each.lead_id is None and owner is not None:
                 self.found_lead[each.id] = owner
 
+    def meet(self) -> None:
+        """Read what there is to know of the leads that were there before."""
+        names = set(chain.from_iterable(record.fields for record, _ in self.leads))
+        found = {lead for _, lead in self.leads} | {lead for _, lead in self.events if lead is not None}
+        self.met = leads.meet(self.connection, found - self.new_leads, names)
+
     def write_people(self) -> None:
         """Store leads, accounts and identities; give anonymous activity to those who have been recognised."""
-        with_record = {lead for _, lead in self.leads}
-        stored = leads.drafts(self.connection, (with_record | self.newly_linked) - self.new_leads)
+        learning = {lead for record, lead in self.leads if lead in self.met and self.met[lead].may_learn(record)}
+        stored = leads.drafts(self.connection, learning | (self.newly_linked - self.new_leads))
         self.drafts = stored
         had_address = {lead for lead, draft in stored.items() if draft.email_hash}
         self._learn()
@@ -230,6 +244,9 @@ class _Batch:
 
     def _learn(self) -> None:
         for record, lead in self.leads:
+            if lead not in self.drafts and lead not in self.new_leads:
+                self.counts.leads_unchanged += 1
+                continue
             as_of = record.as_of or self.now
             draft = self._draft(lead, record.created_at or as_of, as_of)
             before, draft.changed = draft.changed, False
@@ -278,39 +295,52 @@ class _Batch:
 
     def write_events(self) -> None:
         """Store the events that are new."""
-        first: dict[tuple[str, str], tuple[EventRecord, int | None]] = {}
-        for event, lead in self.events:
-            first.setdefault((event.source, event.source_event_id), (event, lead))
-        known = events.known(self.connection, list(first))
-        self.new_events = [each for key, each in first.items() if key not in known]
-        self.answered = events.answered(self.connection, _message_keys(event for event, _ in self.new_events))
-        events.add(self.connection, [self._event_row(event, lead) for event, lead in self.new_events])
+        self.new_events = self.events
+        new = events.add(self.connection, *self._event_columns())
+        if new is not None:
+            first: dict[tuple[str, str], tuple[EventRecord, int | None]] = {}
+            for each in self.events:
+                first.setdefault((each[0].source, each[0].source_event_id), each)
+            self.new_events = [each for key, each in first.items() if key in new]
         self.counts.events_created = len(self.new_events)
         self.counts.duplicates = len(self.events) - len(self.new_events)
-        active = {lead for _, lead in self.new_events if lead is not None}
-        events.first_seen(self.connection, (active - self.new_leads) | self.attached_to)
-        self.touched |= active
+        begins: dict[int, datetime] = {}
+        for event, lead in self.new_events:
+            if lead is not None and (lead not in begins or event.occurred_at < begins[lead]):
+                begins[lead] = event.occurred_at
+        earlier = {lead for lead, each in begins.items() if lead in self.met and each < self.met[lead].created_at}
+        events.first_seen(self.connection, earlier | self.attached_to)
+        self.touched |= begins.keys()
 
-    def _event_row(self, event: EventRecord, lead: int | None) -> dict[str, Any]:
-        # Of those that nothing else identifies: they may still have to find their lead.
-        anonymous = event.identities[0] if {each.kind for each in event.identities} == {ANONYMOUS} else None
-        machine, machine_by = first_verdict(event.type, event.machine, silent=self.silent)
-        return {
-            "source": event.source,
-            "source_event_id": event.source_event_id,
-            "lead_id": lead,
-            "identity_id": self.identity_ids[anonymous] if anonymous else None,
-            "type": event.type,
-            "occurred_at": event.occurred_at,
-            "received_at": self.now,
-            "tiebreak": event_tiebreak(event.source, event.source_event_id),
-            "properties": dict(event.properties),
-            "machine": machine,
-            "machine_by": machine_by,
-            "inferred": is_inferred(event.type, event.properties),
-            "silent": self.silent,
-            "message_id": event.message_id or self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))),
+    def _event_columns(self) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+        """The columns of the events, and those in which all of them are alike."""
+        given = [event for event, _ in self.new_events]
+        answered = events.answered(self.connection, _message_keys(given))
+        verdicts = [first_verdict(event.type, event.machine, silent=self.silent) for event in given]
+        columns: dict[str, list[Any]] = {
+            "source": [event.source for event in given],
+            "source_event_id": [event.source_event_id for event in given],
+            "lead_id": [lead for _, lead in self.new_events],
+            "identity_id": [self._anonymous(event) for event in given],
+            "type": [event.type for event in given],
+            "occurred_at": [event.occurred_at for event in given],
+            "tiebreak": [event_tiebreak(event.source, event.source_event_id) for event in given],
+            "properties": [dict(event.properties) for event in given],
+            "machine": [machine for machine, _ in verdicts],
+            "machine_by": [by for _, by in verdicts],
+            "inferred": [is_inferred(event.type, event.properties) for event in given],
+            "message_id": [
+                event.message_id or (answered and answered.get(str(event.properties.get(MESSAGE_KEY, "")))) or None
+                for event in given
+            ],
         }
+        return columns, {"received_at": self.now, "silent": self.silent}
+
+    def _anonymous(self, event: EventRecord) -> int | None:
+        """The identity of an event that nothing else identifies: it may still have to find its lead."""
+        who = event.identities
+        nothing_else = who and who[-1].kind == ANONYMOUS and all(each.kind == ANONYMOUS for each in who)
+        return self.identity_ids[who[0]] if nothing_else else None
 
     def queue(self) -> None:
         """Let the next rescore look at everybody of whom something new is known."""
@@ -323,7 +353,8 @@ class _Batch:
         """Write consents, and what unsubscribes, complaints and hard bounces forbid, in the transaction of the fact."""
         stops = Stops(self.catalogue, self.secret, self.source, self.now)
         for record, lead in self.leads:
-            stops.add_consents(lead, record.consents)
+            if record.consents:
+                stops.add_consents(lead, record.consents)
         for event, owner in self.new_events:
             if owner is not None and event.type in events.STOPPING:
                 stops.add_fact(

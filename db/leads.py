@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from db.batches import add_rows, ids
 from db.tables import leads
-from nurture.records import FIRST_STAYS, PROFILE
+from nurture.records import FIRST_STAYS, PROFILE, LeadRecord
 
 _COLUMNS = (*PROFILE, "email_hash", "account_id", "attributes", "created_at", "updated_at")
 
@@ -56,6 +56,41 @@ class Draft:
             "created_at": self.created_at,
             "updated_at": self.as_of,
         }
+
+
+class Met(NamedTuple):
+    """What a batch needs of a lead that it meets: since when it is known, and the fields that the batch speaks of."""
+
+    created_at: datetime
+    fields: dict[str, str | None]
+
+    def may_learn(self, record: LeadRecord) -> bool:
+        """Whether a record may change the profile; most files say again what is known."""
+        if record.attributes or record.created_at is not None:
+            return True
+        if record.fields.items() <= self.fields.items():
+            return False
+        known = self.fields
+        return any(
+            value != known[name] and (known[name] is None or name not in FIRST_STAYS)
+            for name, value in record.fields.items()
+        )
+
+
+def meet(connection: Connection, lead_ids: Iterable[int], fields: Iterable[str]) -> dict[int, Met]:
+    """Some leads, with the fields that are asked for."""
+    wanted = sorted(set(lead_ids))
+    if not wanted:
+        return {}
+    names = sorted(fields)
+    asked = ids(connection, "asked", wanted)
+    rows = select(leads.c.id, leads.c.created_at, *[leads.c[name] for name in names]).where(
+        leads.c.id.in_(select(asked.c.id))
+    )
+    return {
+        id_: Met(created_at, dict(zip(names, values, strict=True)))
+        for id_, created_at, *values in connection.execute(rows).all()
+    }
 
 
 def drafts(connection: Connection, lead_ids: Iterable[int]) -> dict[int, Draft]:

@@ -28,6 +28,11 @@ class Matcher:
 
     def lead_of(self, identities: Sequence[Identity], given: Lead | None = None) -> Lead | None:
         """The lead of a record; a new one when nobody is known, none when all that is known is an anonymous id."""
+        if len(identities) == 1 and given is None:
+            owner = self.owners.get(identities[0])
+            if owner is not None:
+                # Nothing stands against its only identifier, and there is nothing to link.
+                return owner
         ranked = sorted(identities, key=_rank) if len(identities) > 1 else identities
         lead = given if given is not None else self._decide(ranked)
         if lead is None and any(each.kind != ANONYMOUS for each in ranked):

@@ -155,7 +155,8 @@ def instant(value: Any, zone: str = "UTC", pattern: str | None = None, unit: int
     found = value if isinstance(value, datetime) else _read_instant(value, pattern, unit)
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC if zone == "UTC" else time_zone(zone))
-    found = found.astimezone(UTC)
+    if found.tzinfo is not UTC:
+        found = found.astimezone(UTC)
     if not EARLIEST <= found < LATEST:
         raise RefusedRow("bad-instant", f"the date lies in the year {found.year}: an empty date, or another unit")
     return found
@@ -163,7 +164,7 @@ def instant(value: Any, zone: str = "UTC", pattern: str | None = None, unit: int
 
 def _read_instant(value: Any, pattern: str | None, unit: int | None) -> datetime:
     try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not isinstance(value, str) and isinstance(value, (int, float)) and not isinstance(value, bool):
             return _epoch(str(value), unit)
         given = text(value, "the date", 80)
         if pattern:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from nurture.records import EventRecord, Identity, Origin, Record
 from nurture.row_values import RollOver, Row, holds, instant_reader, number, plain, reader, word
 
 MAX_COUNT = 1_000
+_ONCE = range(1)
 MAX_PROPERTIES = 65_536  # bytes of JSON
 
 
@@ -36,9 +38,11 @@ class EventReader:
         self.properties = [(name, f"`{name}`", reader(value, missing, zone)) for name, value in part.properties.items()]
         self.machine = holds(part.machine, missing) if part.machine else None
         self.when = holds(part.when, missing) if part.when else None
+        self.more_properties = part.more_properties
+        # The source's own id, or the columns that make one.
+        self.own_id = reader(mappings.Value(column=part.id), missing) if isinstance(part.id, str) else None
         self.ids = [
-            reader(mappings.Value(column=name), missing)
-            for name in ([part.id] if isinstance(part.id, str) else part.id or [])
+            reader(mappings.Value(column=name), missing) for name in (part.id if isinstance(part.id, list) else [])
         ]
 
     def read(
@@ -47,7 +51,7 @@ class EventReader:
         now: datetime,
         line: int,
         identities: tuple[Identity, ...],
-        contact: dict[str, str],
+        contact: Mapping[str, str],
         origin: Origin,
     ) -> list[Record]:
         """The events of the row; none when its conditions do not hold or its type says to leave it out."""
@@ -61,25 +65,20 @@ class EventReader:
         occurred_at = self.at(row, now)
         if occurred_at is None:
             raise RefusedRow("no-date", "the date of the event is empty")
-        kind = normalise.text(word(kind), "the event type", 100)
-        source = normalise.text(word((self.source and self.source(row, line)) or self.default_source), "`source`", 100)
-        properties = self._properties(row, line)
-        how_many = 1 if self.count is None else self._how_many(row, line)
+        kind = _name(word(kind), "the event type")
+        source = _name(word((self.source and self.source(row, line)) or self.default_source), "`source`")
+        properties = self._properties(row, line) if self.properties or self.more_properties else {}
+        numbers = _ONCE if self.count is None else range(self._how_many(row, line))
         machine = self.machine is not None and self.machine(row)
-        return [
-            EventRecord(
-                source,
-                self._id(row, line, source, kind, occurred_at, identities, properties, each),
-                kind,
-                occurred_at,
-                identities,
-                properties,
-                contact,
-                machine,
-                origin=origin,
+        found: list[Record] = []
+        for number_ in numbers:
+            id_ = self._id(row, line, source, kind, occurred_at, identities, properties, number_)
+            found.append(
+                EventRecord(
+                    source, id_, kind, occurred_at, identities, properties, contact, machine, None, None, origin
+                )
             )
-            for each in range(how_many)
-        ]
+        return found
 
     def _how_many(self, row: Row, line: int) -> int:
         raw = self.count(row, line) if self.count else None
@@ -92,8 +91,8 @@ class EventReader:
 
     def _properties(self, row: Row, line: int) -> dict[str, Any]:
         found = {name: plain(raw, what) for name, what, read in self.properties if (raw := read(row, line)) is not None}
-        if self.part.more_properties:
-            found = {**_object(row.get(self.part.more_properties), self.part.more_properties), **found}
+        if self.more_properties:
+            found = {**_object(row.get(self.more_properties), self.more_properties), **found}
         if found and len(orjson.dumps(found)) > MAX_PROPERTIES:
             raise RefusedRow("too-long", f"the event's properties are longer than {MAX_PROPERTIES // 1024} KB")
         return found
@@ -109,13 +108,22 @@ class EventReader:
         properties: Mapping[str, Any],
         index: int,
     ) -> str:
+        if self.own_id is not None:
+            value = self.own_id(row, line)
+            if value is None:
+                return content_event_id(source, kind, occurred_at, identities, properties, index)
+            return normalise.text(word(value), "the event's id", normalise.ID_LIMIT)
         values = [read(row, line) for read in self.ids]
         if not values or any(value is None for value in values):
             return content_event_id(source, kind, occurred_at, identities, properties, index)
         parts = [normalise.text(word(value), "the event's id", normalise.ID_LIMIT) for value in values]
-        if isinstance(self.part.id, str):
-            return parts[0]
         return ":".join([*parts, kind, *([str(index + 1)] if self.count else [])])
+
+
+@lru_cache(maxsize=1_024)
+def _name(given: str, what: str) -> str:
+    """A type or source as plain text; there are few of them."""
+    return normalise.text(given, what, 100)
 
 
 def _object(raw: Any, column: str) -> dict[str, Any]:
@@ -127,7 +135,7 @@ def _object(raw: Any, column: str) -> dict[str, Any]:
             raw = orjson.loads(raw)
         except (orjson.JSONDecodeError, UnicodeEncodeError):
             raise RefusedRow("bad-value", f"`{column}` is not JSON") from None
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, (dict, Mapping)):
         raise RefusedRow("bad-value", f"`{column}` is not a JSON object")
     found: dict[str, Any] = plain(raw, f"`{column}`")
     return found

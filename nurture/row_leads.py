@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from nurture import normalise
@@ -12,6 +14,16 @@ from nurture.definitions.mappings import Identities, LeadPart
 from nurture.errors import RefusedRow
 from nurture.records import ANONYMOUS, EMAIL, EXTERNAL, PHONE, Consent, Identity, LeadRecord, Origin
 from nurture.row_values import RollOver, Row, holds, instant_reader, plain, reader, word
+
+# The identifiers of a person, and how to reach them.
+Who = tuple[tuple[Identity, ...], Mapping[str, str]]
+
+
+@lru_cache(maxsize=16_384)
+def _by_address(raw: str) -> Who:
+    """Somebody known by an address; those who do much come again and again."""
+    address = normalise.email(raw)
+    return (Identity(EMAIL, address.identity),), {"email": address.given}
 
 
 class PeopleReader:
@@ -27,16 +39,16 @@ class PeopleReader:
             for value in values
         ]
         self.phone_country = mapping.phone_country
+        self.only_email = not (self.phone or self.anonymous or self.external)
 
-    def read(self, row: Row, line: int, country: str | None) -> tuple[tuple[Identity, ...], dict[str, str]]:
+    def read(self, row: Row, line: int, country: str | None) -> Who:
         """The identifiers, strongest first, and how to reach the person as it was given."""
-        found: list[Identity] = []
-        contact: dict[str, str] = {}
         raw = self.email(row, line) if self.email else None
-        if raw is not None:
-            address = normalise.email(raw)
-            contact["email"] = address.given
-            found.append(Identity(EMAIL, address.identity))
+        by_address = _by_address(raw if isinstance(raw, str) else str(raw)) if raw is not None else None
+        if by_address is not None and self.only_email:
+            return by_address
+        found: list[Identity] = list(by_address[0]) if by_address else []
+        contact: dict[str, str] = dict(by_address[1]) if by_address else {}
         raw = self.phone(row, line) if self.phone else None
         if raw is not None:
             region = country if country and len(country) == 2 else self.phone_country
@@ -84,6 +96,7 @@ class LeadReader:
         self.named = frozenset(mapping.columns()) if mapping.other_columns == "attributes" else None
         self.missing = missing
         self._country = next((read for name, read in self.fields if name == "country"), None)
+        self.knows_country = self._country is not None
 
     def country(self, row: Row, line: int) -> str | None:
         """The country as two letters where it is known."""
@@ -96,7 +109,7 @@ class LeadReader:
         now: datetime,
         line: int,
         identities: tuple[Identity, ...],
-        contact: dict[str, str],
+        contact: Mapping[str, str],
         origin: Origin,
     ) -> LeadRecord:
         """The lead of the row."""
@@ -111,19 +124,23 @@ class LeadReader:
                     normalise.country(word(raw)) if name == "country" else normalise.text(word(raw), f"`{name}`", limit)
                 )
         fields.setdefault("source", self.source)
-        attributes = {
-            name: plain(raw, what) for name, what, read in self.attributes if (raw := read(row, line)) is not None
-        }
+        if "" in fields.values():
+            fields = {name: value for name, value in fields.items() if value}
+        attributes: dict[str, Any] = {}
+        for name, what, read in self.attributes:
+            raw = read(row, line)
+            if raw is not None:
+                attributes[name] = plain(raw, what)
         if self.named is not None:
             attributes = {**self._others(row), **attributes}
         return LeadRecord(
-            identities=identities,
-            fields={name: value for name, value in fields.items() if value},
-            attributes=attributes,
-            consents=tuple(found for each in self.consents if (found := each.read(row, now, line))),
-            created_at=self.created_at(row, now) if self.created_at else None,
-            as_of=self.updated_at(row, now) if self.updated_at else None,
-            origin=origin,
+            identities,
+            fields,
+            attributes,
+            tuple([found for each in self.consents if (found := each.read(row, now, line))]) if self.consents else (),
+            self.created_at(row, now) if self.created_at else None,
+            self.updated_at(row, now) if self.updated_at else None,
+            origin,
         )
 
     def _others(self, row: Row) -> dict[str, Any]:

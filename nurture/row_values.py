@@ -53,11 +53,13 @@ def present(raw: Any, missing: frozenset[str]) -> Any:
 
 def word(raw: Any) -> str:
     """A value as the text that tables and conditions compare: `true`, `false`, whole numbers without point."""
+    if isinstance(raw, str):
+        return raw
     if isinstance(raw, bool):
         return "true" if raw else "false"
     if isinstance(raw, float) and raw.is_integer() and abs(raw) < _EXACT:
         return str(int(raw))
-    return raw if isinstance(raw, str) else str(raw)
+    return str(raw)
 
 
 def reader(value: Value, missing: frozenset[str], zone: str = "UTC") -> Reader:
@@ -71,17 +73,19 @@ def reader(value: Value, missing: frozenset[str], zone: str = "UTC") -> Reader:
     nested = "." in column
     convert = _converter(value, column, zone)
 
-    def read(row: Row, line: int) -> Any:
+    def as_it_is(row: Row, line: int) -> Any:
         raw = row.get(column)
-        if raw is None and nested:
-            raw = cell(row, column)
         if isinstance(raw, str):
             raw = raw.strip()
-            if not raw or raw in missing:
-                return None
+            return None if not raw or raw in missing else raw
+        return raw
+
+    def read(row: Row, line: int) -> Any:
+        raw = present(cell(row, column), missing)
         return raw if convert is None or raw is None else convert(raw)
 
-    return read
+    # Most columns need nothing more, and each cell of a file comes by here.
+    return as_it_is if convert is None and not nested else read
 
 
 def _converter(value: Value, column: str, zone: str) -> Callable[[Any], Any] | None:
@@ -157,13 +161,13 @@ def plain(value: Any, what: str, depth: int = MAX_DEPTH) -> Any:
         return number(value, what.strip("`"))
     if isinstance(value, datetime):
         return normalise.instant(value).isoformat().replace("+00:00", "Z")
-    if not isinstance(value, (list, tuple, Mapping)):
+    if not isinstance(value, (dict, list, tuple, Mapping)):
         return normalise.text(value, what)
     if depth == 0 or len(value) > MAX_ITEMS:
         raise RefusedRow(
             "too-deep", f"{what} holds lists or objects deeper than {MAX_DEPTH} or longer than {MAX_ITEMS}"
         )
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         return {
             normalise.text(key, what, normalise.ID_LIMIT): plain(each, what, depth - 1) for key, each in value.items()
         }
@@ -262,8 +266,10 @@ def instant_reader(instant: Instant, missing: frozenset[str], zone: str, roll: R
         return from_parts
     column, pattern, unit = instant.column or "", instant.format, _UNITS.get(instant.unit or "")
 
+    given = reader(Value(column=column), missing)
+
     def read(row: Row, now: datetime) -> datetime | None:
-        raw = present(cell(row, column), missing)
+        raw = given(row, 0)
         return None if raw is None else normalise.instant(raw, zone, pattern, unit)
 
     return read

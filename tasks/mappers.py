@@ -74,7 +74,17 @@ def _usual(
     if columns is None:
         known = lru_cache(maxsize=4_096)(problem)
         everything = usual_columns(kind, catalogue)
-        return RowMapper(usual_mapping(kind, everything, catalogue, dialect), kind, file, known)
+
+        def narrow(keys: tuple[str, ...]) -> Mapping:
+            # With what every row needs, so that a gap is refused in the same words.
+            asked = [name for name in everything if name in keys or name in ("email", "type", "occurred_at")]
+            return usual_mapping(kind, asked, catalogue, dialect, about_leads=True)
+
+        # Other columns as attributes: which ones those are depends on all that have a meaning.
+        others = dialect is not None and dialect.other_columns == "attributes"
+        return RowMapper(
+            usual_mapping(kind, everything, catalogue, dialect), kind, file, known, narrow=None if others else narrow
+        )
     for name in columns:
         found = problem(name) if name else None
         if found:

@@ -112,7 +112,8 @@ class LineFile:
         """Every line with its ending, from the beginning; without a byte order mark."""
         self.file.seek(0)
         number = 0
-        while line := self.file.readline(MAX_LINE + 1):
+        read = self.file.readline
+        while line := read(MAX_LINE + 1):
             number += 1
             if number == 1 and line.startswith(b"\xef\xbb\xbf"):
                 line = line[3:]

@@ -21,18 +21,20 @@ class JsonLinesFile(LineFile):
     def check(self) -> int:
         """Count the records; raises BadInput when the last one is cut off."""
         rows = 0
-        last: Row | BrokenRow | None = None
-        for row in self.rows():
-            rows += 1
-            last = row
-        if isinstance(last, BrokenRow) and last.reason == "not-json" and not last.raw.endswith(b"\n"):
-            raise BadInput(f"{self.path.name}: line {last.line} is cut off; the file is not complete")
+        last = 0, b""
+        for number, line in enumerate(self.lines(), 1):
+            if line and not line.isspace():
+                rows += 1
+                last = number, line
+        found = read_object(*last) if rows else None
+        if isinstance(found, BrokenRow) and found.reason == "not-json" and not found.raw.endswith(b"\n"):
+            raise BadInput(f"{self.path.name}: line {found.line} is cut off; the file is not complete")
         return rows
 
     def rows(self) -> Iterator[Row | BrokenRow]:
         """The objects in order; empty lines are passed over."""
         for number, line in enumerate(self.lines(), 1):
-            if line.strip():
+            if line and not line.isspace():
                 yield read_object(number, line)
 
 

@@ -41,8 +41,18 @@ def is_usual(kind: str, name: str, catalogue: Catalogue) -> bool:
     )
 
 
-def usual_mapping(kind: str, columns: Iterable[str], catalogue: Catalogue, dialect: Mapping | None = None) -> Mapping:
-    """The mapping of a file whose columns have their usual names."""
+def usual_mapping(
+    kind: str,
+    columns: Iterable[str],
+    catalogue: Catalogue,
+    dialect: Mapping | None = None,
+    *,
+    about_leads: bool = False,
+) -> Mapping:
+    """The mapping of a file whose columns have their usual names.
+
+    A row of events also says something about its lead where it has columns of a profile, or with `about_leads`.
+    """
     present = set(columns)
     given = dialect.model_dump(exclude_unset=True, exclude={"identities", "lead", "events"}) if dialect else {}
 
@@ -59,7 +69,7 @@ def usual_mapping(kind: str, columns: Iterable[str], catalogue: Catalogue, diale
         if name in present and name not in _WHO and not (kind == "events" and name.startswith("source"))
     }
     if kind == "events":
-        if fields:
+        if fields or about_leads:
             parts["lead"] = {"fields": fields}
         parts["events"] = [_usual_event(present, column)]
     else:

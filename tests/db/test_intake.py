@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from db import tables
 from db.intake import store
 from nurture.keys import email_hash, event_tiebreak
 from nurture.records import Consent, Origin, Refused
@@ -127,6 +128,29 @@ def test_a_duplicate_event_changes_nothing(stored: Store) -> None:
 
     assert (counts.events_created, counts.duplicates, counts.leads_updated) == (0, 3, 0)
     assert (stored.rows("events"), stored.rows("leads")) == before
+
+
+def test_of_a_batch_in_which_some_events_are_known_only_the_new_ones_count(stored: Store) -> None:
+    stored.put(event("1", email="a@example.com"), lead("b@example.com"))
+    with stored.database.write() as connection:
+        connection.execute(tables.work_queue.delete())
+
+    counts = stored.put(
+        event("1", "email.unsubscribed", "a@example.com"),
+        event("2", "page.viewed", "b@example.com"),
+        event("2", "email.unsubscribed", "b@example.com"),
+    )
+
+    assert (counts.events_created, counts.duplicates, counts.consents_changed) == (1, 2, 0)
+    assert stored.rows("events", "source_event_id", "type") == [("1", "page.viewed"), ("2", "page.viewed")]
+    assert stored.rows("work_queue", "lead_id") == stored.rows("leads", "id", email="b@example.com")
+
+
+def test_no_lead_is_younger_than_its_first_event(stored: Store) -> None:
+    stored.put(lead("a@example.com"), lead("b@example.com", created_at=NOW - 9 * DAY))
+    both = [event(f"{name}{n}", email=f"{name}@example.com", at=NOW - n * DAY) for name in "ab" for n in (2, 3, 1)]
+    stored.put(*both)
+    assert stored.rows("leads", "created_at") == [NOW - 3 * DAY, NOW - 9 * DAY]
 
 
 def test_the_same_id_from_another_source_is_another_event(stored: Store) -> None:
@@ -406,6 +430,13 @@ def test_one_poison_record_never_stops_a_batch(stored: Store) -> None:
     counts = stored.put_all(records)
 
     assert (counts.events_created, counts.refused) == (999, 1)
+
+
+def test_a_lead_of_whom_only_an_anonymous_id_is_known_is_nobody(stored: Store) -> None:
+    counts = stored.put(lead(others={"anonymous": "c"}, name="Bo", consents=(granted("nurture"),)))
+
+    assert (counts.leads_unchanged, counts.leads_updated, counts.refused) == (1, 0, 0)
+    assert stored.rows("leads") == stored.rows("work_queue") == stored.rows("consents") == []
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(stored: Store) -> None:
