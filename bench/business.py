@@ -20,7 +20,9 @@ from tasks.definition_files import load_tree
 from tasks.workspace import CHECKOUT
 
 SIZES = {"small": (10_000, 100_000), "medium": (100_000, 1_000_000), "full": (1_000_000, 10_000_000)}
+# A Monday, and the day after.
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+TOMORROW = NOW + timedelta(days=1)
 _YEAR = 365 * 86_400
 # What happens how often: mails are opened and pages are viewed, and now and then somebody asks for a demo.
 _KINDS = {

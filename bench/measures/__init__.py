@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.measures import loading, scoring
+from bench.measures import advancing, changes, loading, scoring
 
 # Each has `measure(store, business, files)`, which yields rows, and where later ones build on it
 # `prepare(store, business, files)`, which does the same unmeasured.
-MEASURES: dict[str, Any] = {"loading": loading, "scoring": scoring}
+MEASURES: dict[str, Any] = {"loading": loading, "scoring": scoring, "changes": changes, "advancing": advancing}
