@@ -57,7 +57,7 @@ def settle(store: Store) -> None:
 
 
 def agree(store: Store, topic: str, leads: str = "true") -> None:
-    """Consent to a topic of all leads for whom the condition on `leads` holds and who have not said anything about it."""
+    """Consent to a topic of all leads of whom the condition holds and who have not said anything about it."""
     with cursor_of(store) as cursor:
         for statement in _CONSENTS:
             cursor.execute(sql(store, statement.replace("$leads", leads), topic=topic, now=NOW))
@@ -91,13 +91,8 @@ def enroll(store: Store) -> None:
     Three shares of a tenth are due, one after the other; the waits of all others end in the weeks that follow.
     """
     values: dict[str, Any] = {"sequence": SEQUENCE, "version": version_of(store, f"sequences/{SEQUENCE}")}
-    values |= {
-        "first": FIRST,
-        "ripens": DUE[RIPENS],
-        "floors": DUE[FLOORS],
-        "loops": DUE[LOOPS],
-        "later": TOMORROW + timedelta(days=5),
-    }
+    values |= {"first": FIRST, "ripens": DUE[RIPENS], "floors": DUE[FLOORS], "loops": DUE[LOOPS]}
+    values |= {"later": TOMORROW + timedelta(days=5)}
     values |= {"day": 86_400_000_000 if store.kind == "sqlite" else "1 day"}
     with cursor_of(store) as cursor:
         for statement in _ENROLL:

@@ -1,0 +1,76 @@
+"""A whole daily sync when a hundredth of the leads has done something, against the sum of its parts in the same run.
+
+What is left is what the flow itself costs. It runs in a new process, as a day does, and compiles its statements. What
+Prefect adds does not depend on the leads, so it is measured once, with an empty workspace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from bench import in_prefect
+from bench.business import EVERYBODY, TOMORROW, Business
+from bench.cost import Cost, Meter, cost_of
+from bench.measures.changes import tell
+from bench.stores import Store
+from bench.table import Row
+from connectors.audiences.memory import MemoryPlatform
+from tasks import day
+from tasks.context import Context, Run
+
+_AFTERNOON = TOMORROW + timedelta(hours=7)
+_NEXT = _AFTERNOON + timedelta(days=1)
+
+
+def measure(store: Store, business: Business, files: Path) -> Iterator[Row]:
+    """The second daily sync of the business; the first one has everybody to look at and is not measured."""
+    few = business.leads // 100
+    cost_of(_first_day, store, few)
+    flow = cost_of(_flow, store, few, server=store.server)
+    steps, costs, wall = flow.result
+    parts = Cost(sum(costs.values()), wall, flow.peak)
+    dearest = ", ".join(f"{name} {cost / parts.cpu:.0%}" for name, cost in costs.most_common(4))
+    note = f"{steps} steps; of the parts {dearest}"
+    size = f"{few:,} of {business.leads:,}"
+    yield Row("daily sync, 1 % active", size, flow, parts, "its parts", 1.1, note)
+    if store.kind == "sqlite":
+        yield in_prefect.row(store.folder)
+
+
+def _context(store: Store, messages: int) -> Context:
+    platforms = {"file": MemoryPlatform(batch_size=10_000), EVERYBODY: MemoryPlatform(batch_size=10_000)}
+    context = store.context(audiences=platforms)
+    # As many messages as leads have done something; more wait in the ledger than a day would bring.
+    context.settings.email.limit_per_run = messages
+    return context
+
+
+def _first_day(meter: Meter, store: Store, few: int) -> None:
+    context = _context(store, 0)
+    day.run_flow(context, "daily-sync", _AFTERNOON)
+    tell(context, range(0, few * 100, 100), "day", _NEXT)
+    context.database.dispose()
+
+
+def _flow(meter: Meter, store: Store, few: int) -> tuple[int, Counter[str], float]:
+    """Returns how many steps were called, the CPU seconds of each part, and the wall seconds of all parts."""
+    parts = Meter(store.server)
+    costs: Counter[str] = Counter()
+    called: list[str] = []
+
+    def seam(name: str, step: day.Step, run: Run) -> day.Counts:
+        called.append(name)
+        before = parts.cpu
+        with parts:
+            counts = step(run)
+        costs[name] += parts.cpu - before  # type: ignore[assignment]
+        return counts
+
+    context = _context(store, few)
+    context.compiled()
+    with meter:
+        day.run_flow(context, "daily-sync", _NEXT, seam)
+    return len(called), costs, parts.wall
