@@ -15,6 +15,7 @@ from bench import in_prefect
 from bench.business import EVERYBODY, TOMORROW, Business
 from bench.cost import Cost, Meter, cost_of
 from bench.measures.changes import tell
+from bench.people import settle
 from bench.stores import Store
 from bench.table import Row
 from connectors.audiences.memory import MemoryPlatform
@@ -49,10 +50,12 @@ def _context(store: Store, messages: int) -> Context:
 
 
 def _first_day(meter: Meter, store: Store, few: int) -> None:
+    # Everybody is in the queues: as the statistics of an installation that imports know them.
+    settle(store)
     context = _context(store, 0)
     day.run_flow(context, "daily-sync", _AFTERNOON)
+    settle(store)
     tell(context, range(0, few * 100, 100), "day", _NEXT)
-    context.database.dispose()
 
 
 def _flow(meter: Meter, store: Store, few: int) -> tuple[int, Counter[str], float]:
