@@ -61,14 +61,14 @@ def _in_prefect(meter: Meter, home: Path) -> tuple[float, float, int]:
             state = daily_sync(now=NOW, return_state=True)
         wall = time.perf_counter() - began
         assert state.is_completed(), state.message
-        # The server writes task runs down a little later.
         result: Any = state.result()
         expected = len(result["steps"])
-        task_runs = _task_runs(expected)
+        task_runs = task_runs_recorded(expected)
         return wall, server_cpu(process.pid) - before, task_runs
 
 
-def _task_runs(expected: int) -> int:
+def task_runs_recorded(expected: int) -> int:
+    """How many task runs the server knows the end of; it writes them down a little later, at most 200 are asked for."""
     from prefect.client.orchestration import get_client
 
     until = time.perf_counter() + _PATIENCE_S

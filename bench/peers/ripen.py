@@ -19,6 +19,7 @@ import orjson
 from bench.business import NOW, documents
 from bench.people import agree, settle
 from bench.stores import Store, store
+from connectors.email import SmtpConnector, SmtpSettings
 from tasks.context import Context, Run
 from tasks.day import Counts, Step, run_flow
 from tasks.import_file import import_file
@@ -72,7 +73,8 @@ def _context(made: Store, contacts: int) -> Context:
     texts = documents()
     texts["scoring"] |= {"groups": {}, "rules": [{"id": "visited", "event": "page.pricing_visited", "points": 5}]}
     texts["sequences/two-mails"] = _SEQUENCE
-    context = made.context()
+    smtp = SmtpSettings("127.0.0.1", int(os.environ["BENCH_PORT"]), security="none")
+    context = made.context(email=SmtpConnector(smtp))
     publish(context, NOW, documents=texts)
     context.settings.email.limit_per_run = contacts
     return context
