@@ -33,9 +33,9 @@ class _Memory:
     """Takes the difference and counts it."""
 
     name = EVERYBODY
-    batch_size = 50_000
 
-    def __init__(self) -> None:
+    def __init__(self, batch_size: int) -> None:
+        self.batch_size = batch_size
         self.told = 0
 
     def upload(self, batch: Upload) -> None:
@@ -71,11 +71,12 @@ def _change(store: Store, leaves: int, new: int) -> None:
 
 
 def _sync(meter: Meter, store: Store) -> None:
-    sync_audiences(Run(store.context(audiences={EVERYBODY: _Memory()}), _NOW))
+    platform = _Memory(1_000)
+    sync_audiences(Run(store.context(audiences={EVERYBODY: platform}), _NOW))
 
 
 def _sync_again(meter: Meter, store: Store) -> int:
-    platform = _Memory()
+    platform = _Memory(FilePlatform.batch_size)
     context = store.context(audiences={EVERYBODY: platform})
     sync_audiences(Run(context, _NOW))
     _change(store, *_SECOND)
