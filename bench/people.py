@@ -101,6 +101,17 @@ def enroll(store: Store) -> None:
     settle(store)
 
 
+def send_all(store: Store, now: datetime) -> None:
+    """Every message that waits in the ledger has been accepted."""
+    sent = """
+        UPDATE messages SET status = 'accepted', attempts = 1, transport = 'bench', handed_over_at = $now,
+            settled_at = $now, owner = NULL, lease_until = NULL
+        WHERE settled_at IS NULL
+    """
+    with cursor_of(store) as cursor:
+        cursor.execute(sql(store, sent, now=now))
+
+
 _ENROLL = (
     """
     INSERT INTO enrollments

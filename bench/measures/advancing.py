@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session, registry
-
 from bench.business import Business
 from bench.cost import Meter, cost_of
+from bench.one_by_one import one_by_one
 from bench.people import (
     A_MINUTE,
     DUE,
@@ -32,11 +30,9 @@ from bench.people import (
 )
 from bench.stores import Store
 from bench.table import Row
-from db import tables
 from tasks.advance import advance
 from tasks.context import Run
 
-_SAMPLE = 1_000
 _TIMES = 50
 
 
@@ -51,7 +47,7 @@ def measure(store: Store, business: Business, files: Path) -> Iterator[Row]:
     floor_of_these = floor.part(ripen.result / floor.result)
     note = f"{ripen.cpu / ripen.result * 1e6:.0f} µs an enrollment"
     yield Row("advance who is due", size, ripen, floor_of_these, "UPDATE and INSERT..SELECT of the rows", 4.0, note)
-    sample = cost_of(_one_by_one, store, server=store.server)
+    sample = cost_of(one_by_one, store, server=store.server)
     loop = sample.part(ripen.result / sample.result)
     note = f"the loop costs {loop.cpu / ripen.cpu:.0f} times as much (at least 50); {sample.result:,} rows, scaled"
     yield Row("advance, against a loop over rows", size, ripen, loop, "ORM, one lead after the other", 1 / 50, note)
@@ -150,60 +146,3 @@ _BY_HAND = (
     WHERE enrollments.id = d.id
     """,
 )
-
-
-def _one_by_one(meter: Meter, store: Store) -> int:
-    """As somebody writes it who does not think in sets: load, ask, add, flush; committed every hundred leads."""
-    types: dict[str, Any] = {}
-    for table in (tables.enrollments, tables.executed_steps, tables.messages, tables.leads, tables.scores):
-        types[table.name] = type(table.name, (), {})
-        keys = [table.c.enrollment_id, table.c.step_id] if table is tables.executed_steps else list(table.primary_key)
-        registry().map_imperatively(types[table.name], table, primary_key=keys)
-    enrollments, events, now = types["enrollments"], tables.events.c, DUE[LOOPS] + A_MINUTE
-    due = (enrollments.status == "active", enrollments.wake_at <= now)
-    with Session(store.context().database.engine) as session:
-        ids = session.scalars(sa.select(enrollments.id).where(*due).order_by(enrollments.id).limit(_SAMPLE)).all()
-        session.commit()
-        with meter:
-            for number, id_ in enumerate(ids):
-                _take_on(session, types, session.get_one(enrollments, id_), events, now)
-                if number % 100 == 99:
-                    session.commit()
-                    session.expunge_all()
-            session.commit()
-    return len(ids)
-
-
-def _take_on(session: Session, types: dict[str, Any], one: Any, events: Any, now: Any) -> None:
-    def ran(step: str, kind: str, outcome: str, detail: str | None = None) -> None:
-        row = types["executed_steps"]()
-        row.enrollment_id, row.step_id, row.kind, row.version_id = one.id, step, kind, one.version_id
-        row.outcome, row.detail, row.executed_at = outcome, detail, now
-        session.add(row)
-
-    def did(types_of: tuple[str, ...], since: Any) -> bool:
-        mine = (events.lead_id == one.lead_id, events.type.in_(types_of), events.occurred_at >= since)
-        return session.execute(sa.select(events.id).where(*mine).limit(1)).first() is not None
-
-    lead = session.get_one(types["leads"], one.lead_id)
-    score = session.get(types["scores"], one.lead_id)
-    goes = "case-study"
-    if lead.stage in ("sql", "customer"):
-        one.status, one.reason, one.ended_at = "goal", "goal", now
-    if one.step_id == "let-it-be-read":
-        ran(one.step_id, "wait", "waited")
-    else:
-        ran(one.step_id, "wait", "event" if did(("email.clicked",), one.happened_at) else "timeout")
-        keen = (score is not None and score.interest >= 40) or did(("page.pricing_visited",), one.entered_at)
-        ran("how-keen", "branch", "way", "comparing" if keen else "learning")
-        goes = "spec-sheet" if keen else "problem-guide"
-    ran(goes, "email", "queued")
-    mail = types["messages"]()
-    mail.enrollment_id, mail.step_id, mail.lead_id, mail.sequence = one.id, goes, one.lead_id, one.sequence
-    mail.email, mail.topic, mail.marketing, mail.version_id = f"wp-{goes}", "nurture", True, one.version_id
-    mail.priority, mail.status, mail.queued_at, mail.due_at = 50, "queued", now, one.wake_at
-    session.add(mail)
-    session.flush()
-    one.step_id, one.waiting_for, one.message_id, one.wake_at = goes, "message", mail.id, None
-    one.waiting_since, one.happened_at, one.moved_at = None, mail.due_at, now
-    session.flush()

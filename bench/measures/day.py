@@ -16,7 +16,7 @@ from bench.business import EVERYBODY, TOMORROW, Business
 from bench.cost import Cost, Meter, cost_of
 from bench.measures import advancing, audiences, changes, loading, scoring
 from bench.measures.changes import tell
-from bench.people import settle
+from bench.people import send_all, settle
 from bench.stores import Store
 from bench.stores import store as new_store
 from bench.table import Row
@@ -47,7 +47,7 @@ def _measure(store: Store, business: Business) -> Iterator[Row]:
     """The first day has everybody to look at and is not measured."""
     few = business.leads // 100
     cost_of(_first_day, store, few)
-    flow = cost_of(_flow, store, few, server=store.server)
+    flow = cost_of(_flow, store, server=store.server)
     steps, costs, wall = flow.result
     parts = Cost(sum(costs.values()), wall, flow.peak)
     dearest = ", ".join(f"{name} {cost / parts.cpu:.0%}" for name, cost in costs.most_common(4))
@@ -58,24 +58,22 @@ def _measure(store: Store, business: Business) -> Iterator[Row]:
         yield in_prefect.row(store.folder)
 
 
-def _context(store: Store, messages: int) -> Context:
+def _context(store: Store) -> Context:
     platforms = {"file": MemoryPlatform(batch_size=10_000), EVERYBODY: MemoryPlatform(batch_size=10_000)}
-    context = store.context(audiences=platforms)
-    # As many messages as leads have done something; more wait in the ledger than a day would bring.
-    context.settings.email.limit_per_run = messages
-    return context
+    return store.context(audiences=platforms)
 
 
 def _first_day(meter: Meter, store: Store, few: int) -> None:
     # Everybody is in the queues: as the statistics of an installation that imports know them.
+    send_all(store, TOMORROW)
     settle(store)
-    context = _context(store, 0)
+    context = _context(store)
     day.run_flow(context, "daily-sync", _AFTERNOON)
     settle(store)
     tell(context, range(0, few * 100, 100), "day", _NEXT)
 
 
-def _flow(meter: Meter, store: Store, few: int) -> tuple[int, Counter[str], float]:
+def _flow(meter: Meter, store: Store) -> tuple[int, Counter[str], float]:
     """Returns how many steps were called, the CPU seconds of each part, and the wall seconds of all parts."""
     parts = Meter(store.server)
     costs: Counter[str] = Counter()
@@ -89,7 +87,7 @@ def _flow(meter: Meter, store: Store, few: int) -> tuple[int, Counter[str], floa
         costs[name] += parts.cpu - before  # type: ignore[assignment]
         return counts
 
-    context = _context(store, few)
+    context = _context(store)
     context.compiled()
     with meter:
         day.run_flow(context, "daily-sync", _NEXT, seam)
