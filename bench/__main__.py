@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import table
+from bench import curve, table
 from bench.business import SIZES, Business
 from bench.measures import MEASURES
 from bench.stores import KINDS, store
@@ -22,14 +22,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(MEASURES), help="what the others leave behind is made anyway")
     parser.add_argument("--folder", type=Path, help="where the business lies as files, to be used again")
     parser.add_argument("--no-keep", action="store_true", help="do not store the ratios for the next comparison")
+    parser.add_argument(
+        "--curve", action="store_true", help="how cost grows from 10,000 leads to 100,000, or a million"
+    )
     arguments = parser.parse_args()
     console = Console(width=None if Console().is_terminal else 200)
     business = Business(*SIZES[arguments.size])
     with tempfile.TemporaryDirectory(prefix="ripen-bench-") as temporary:
         files = arguments.folder or Path(temporary)
+        files.mkdir(parents=True, exist_ok=True)
+        kinds = KINDS if arguments.database == "both" else [arguments.database]
+        if arguments.curve:
+            sizes = list(SIZES) if arguments.size == "full" else list(SIZES)[:-1]
+            for kind in kinds:
+                curve.draw(kind, sizes, files, Path(temporary), console)
+            return
         console.print(f"{business.leads:,} leads, {business.events:,} events; making them")
         business.write(files)
-        for kind in KINDS if arguments.database == "both" else [arguments.database]:
+        for kind in kinds:
             home = Path(temporary) / kind
             home.mkdir()
             rows = _measure(kind, home, files, business, arguments.only or list(MEASURES), console)

@@ -20,7 +20,10 @@ from tasks.definition_files import load_tree
 from tasks.workspace import CHECKOUT
 
 SIZES = {"small": (10_000, 100_000), "medium": (100_000, 1_000_000), "full": (1_000_000, 10_000_000)}
+# A Monday, and the day after.
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+TOMORROW = NOW + timedelta(days=1)
+LONG_EMAIL, EVERYBODY = "bench-long", "bench-everybody"
 _YEAR = 365 * 86_400
 # What happens how often: mails are opened and pages are viewed, and now and then somebody asks for a demo.
 _KINDS = {
@@ -64,6 +67,19 @@ def documents() -> dict[str, Any]:
         {"id": "clicked-once", "event": "email.clicked", "points": 2, "cap": 2},
     ]
     scoring["rules"] += [{**rule, "decay": {"half_life": "30 days"}} for rule in more]
+    made[f"emails/{LONG_EMAIL}"] = _long(made["emails/wp-thanks"])
+    # A platform of its own, so that its members can be synced without the shipped audiences.
+    everybody = {"title": "Everybody", "platforms": [EVERYBODY], "when": {"stage": {"below": "customer"}}}
+    made["audiences"]["audiences"][EVERYBODY] = everybody
+    return made
+
+
+def _long(email: dict[str, Any]) -> dict[str, Any]:
+    """The e-mail with its paragraphs repeated, until its HTML is 15 KB long as a newsletter's is."""
+    made = {**deepcopy(email), "name": LONG_EMAIL}
+    for part in ("html", "text"):
+        before, block, body = made["locales"]["en"][part].partition("{% block body %}")
+        made["locales"]["en"][part] = before + block + body.removesuffix("{% endblock %}\n") * 16 + "{% endblock %}\n"
     return made
 
 

@@ -24,6 +24,14 @@ class Cost:
     peak: float
     result: Any = None
 
+    def part(self, share: float) -> Cost:
+        """What so large a part of it costs."""
+        return Cost(self.cpu * share, self.wall * share, self.peak, self.result)
+
+    def each(self, times: int) -> Cost:
+        """The cost of one of so many equal pieces."""
+        return self.part(1 / times)
+
 
 class Meter:
     """Measures what is done inside of it; set-up before it and checks after it cost nothing."""

@@ -1,0 +1,82 @@
+"""Sending by the whole crash-safe path to a server on loopback: claim, render, hold the dot, commit, record.
+
+The floor sends the same bytes over one connection and writes nothing down. Neither counts the server's CPU.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.business import TOMORROW, Business
+from bench.cost import Meter, cost_of
+from bench.people import cursor_of
+from bench.sink import sink
+from bench.stores import Store
+from bench.table import Row
+from connectors.email import SmtpConnector, SmtpSettings
+from connectors.email.base import EmailConnector
+from db.hand_over import reader
+from tasks.context import Context, Run
+from tasks.deliver import deliver
+from tasks.mail import Mail, compose
+
+# The afternoon, when it is day on both sides of the Atlantic.
+AFTERNOON = TOMORROW + timedelta(hours=6, minutes=30)
+_WARM_UP = 100
+
+
+def measure(store: Store, business: Business, files: Path) -> Iterator[Row]:
+    """What waits in the ledger, at most ten thousand messages."""
+    messages = min(business.leads // 10, 10_000)
+    with sink() as port:
+        ripen = cost_of(_deliver, store, port, messages, server=store.server)
+        floor = cost_of(_send, store, port, messages)
+    assert (ripen.result, floor.result) == (messages, messages), (ripen.result, floor.result)
+    note = f"{messages / ripen.cpu:,.0f} messages a CPU second, {ripen.cpu / messages * 1000:.2f} ms each"
+    yield Row("send, crash-safe, over SMTP", f"{messages:,}", ripen, floor, "same bytes, no ledger", 2.0, note)
+
+
+def _deliver(meter: Meter, store: Store, port: int, limit: int) -> int:
+    context = store.context(email=_smtp(port))
+    _deliver_some(context, _WARM_UP)
+    with meter:
+        return _deliver_some(context, limit)
+
+
+def _deliver_some(context: Context, limit: int) -> int:
+    context.settings.email.limit_per_run = limit
+    return deliver(Run(context, AFTERNOON)).get("messages_accepted", 0)
+
+
+def _smtp(port: int) -> EmailConnector:
+    return SmtpConnector(SmtpSettings("127.0.0.1", port, security="none"))
+
+
+def _send(meter: Meter, store: Store, port: int, limit: int) -> int:
+    mails = _mails(store, limit)
+    with smtplib.SMTP("127.0.0.1", port) as connection, meter:
+        for mail in mails:
+            connection.mail(mail.sender)
+            connection.rcpt(mail.recipient)
+            connection.data(mail.raw)
+    return len(mails)
+
+
+def _mails(store: Store, limit: int) -> list[Mail]:
+    """What the path has sent, built once more."""
+    names = ("id", "lead_id", "enrollment_id", "step_id", "email", "sequence", "marketing", "key")
+    with cursor_of(store) as cursor:
+        cursor.execute(f"SELECT {', '.join(names)} FROM messages WHERE transport = 'smtp' LIMIT {limit}")  # noqa: S608
+        rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    context = store.context()
+    compiled = context.compiled()
+    mails = []
+    with context.database.read() as connection:
+        for row in rows:
+            row |= {**reader(connection, row["lead_id"]), "attempts": 0}
+            mails.append(compose(row, row["key"], context.settings, compiled, AFTERNOON))
+    return mails
