@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping, and_, case, func, literal, not_, or_, select, update
 
 from db import work
+from db.batches import listed
 from db.conditions import NOW, Scope, compile_condition
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is
@@ -161,12 +162,9 @@ def claim_changes(
         audience_members.c.audience == audience,
         audience_members.c.status == status,
     ]
-    wanted = select(audience_members.c.lead_id).where(*mine).order_by(audience_members.c.lead_id).limit(limit)
-    if connection.dialect.name == "postgresql":
-        wanted = wanted.with_for_update(skip_locked=True)
-    taken = connection.execute(
-        update(audience_members).where(*mine, audience_members.c.lead_id.in_(wanted)).values(batch=batch)
-    )
+    first = select(audience_members.c.lead_id).where(*mine).order_by(audience_members.c.lead_id).limit(limit)
+    free = work.is_free(connection, audience_members.c.lead_id, first)
+    taken = connection.execute(update(audience_members).where(*mine, free).values(batch=batch))
     if not taken.rowcount:
         return []
     rows = (
@@ -181,11 +179,12 @@ def claim_changes(
 def give_hashes(connection: Connection, batch: str, hashes: Mapping[int, str]) -> None:
     """Remember what the platform is about to be told, for a later removal needs the very same."""
     if hashes:
+        columns = (audience_members.c.lead_id, audience_members.c.member_hash)
+        given = listed(connection, "given", list(hashes.items()), *columns)
         connection.execute(
             update(audience_members)
-            .where(audience_members.c.batch == batch, audience_members.c.lead_id == sa.bindparam("lead"))
-            .values(member_hash=sa.bindparam("hash")),
-            [{"lead": lead, "hash": value} for lead, value in hashes.items()],
+            .where(audience_members.c.batch == batch, audience_members.c.lead_id == given.c.lead_id)
+            .values(member_hash=given.c.member_hash)
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, and_, literal, or_, select, update
 
-from db import sequences
+from db import sequences, work
 from db.conditions import NOW
 from db.contact_caps import ContactCaps
 from db.holds import IN_SALES_HANDS, is_held, pause_for_sales
@@ -58,12 +58,10 @@ def claim(connection: Connection, owner: str, now: datetime, limit: int, lease: 
         .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
         .limit(limit)
     )
-    if connection.dialect.name == "postgresql":
-        wanted = wanted.with_for_update(skip_locked=True)
     lease_until = plus_seconds(database_clock(), literal(lease.total_seconds()))
     claimed = connection.execute(
         update(messages)
-        .where(messages.c.id.in_(wanted))
+        .where(work.is_free(connection, messages.c.id, wanted))
         .values(status="claimed", owner=owner, lease_until=lease_until, reason=None),
         {"now": now},
     ).rowcount

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Select, and_, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.conditions import NOW
 from db.tables import work_queue
@@ -89,12 +90,19 @@ def claim(connection: Connection, queue: str, batch: str, limit: int, *, silent:
     wanted = select(work_queue.c.lead_id).where(work_queue.c.queue == queue)
     if silent is not None:
         wanted = wanted.where(work_queue.c.silent.is_(silent))
-    wanted = wanted.order_by(work_queue.c.lead_id).limit(limit)
-    if connection.dialect.name == "postgresql":
-        wanted = wanted.with_for_update(skip_locked=True)
-    return connection.execute(
-        update(work_queue).where(work_queue.c.queue == queue, work_queue.c.lead_id.in_(wanted)).values(batch=batch)
-    ).rowcount
+    mine = is_free(connection, work_queue.c.lead_id, wanted.order_by(work_queue.c.lead_id).limit(limit))
+    return connection.execute(update(work_queue).where(work_queue.c.queue == queue, mine).values(batch=batch)).rowcount
+
+
+def is_free(connection: Connection, column: ColumnElement[Any], wanted: Select[Any]) -> ColumnElement[bool]:
+    """Whether a row, by its id, is one of the first of a SELECT that nobody else has in hand; locks them.
+
+    They are found once: as a plain subquery PostgreSQL may look for them anew for every row of the table.
+    """
+    if connection.dialect.name != "postgresql":
+        return column.in_(wanted)
+    found = wanted.with_for_update(skip_locked=True).scalar_subquery()
+    return column == sa.any_(func.array(found, type_=ARRAY(column.type)))
 
 
 def leads_of(batch: str | sa.BindParameter[str], queue: str) -> Select[Any]:
@@ -136,6 +144,7 @@ __all__ = [
     "finish",
     "hand_on",
     "insert_for",
+    "is_free",
     "leads_of",
     "mark",
     "mark_ids",
