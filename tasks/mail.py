@@ -33,16 +33,16 @@ class Mail:
 
 def compose(row: Mapping[str, Any], key: str, settings: Settings, compiled: Compiled, now: datetime) -> Mail:
     """Render and build the message; raises SkipThis (MissingField, RenderRefused, HeaderInjection) for this lead."""
+    context = mail_context(row, compiled.bundle, key, settings)
     try:
         rendered = compiled.renderer.render(
             row["email"],
             row["language"] or settings.project.language,
-            mail_context(row, compiled.bundle, key, settings),
+            context,
         )
     except DefinitionError as error:
         # The template is broken for everybody; each message keeps its place until it is mended.
         raise RenderRefused(str(error)) from None
-    links = unsubscribe_links(key, settings)
     sender = settings.sender
     domain = sender.address.rpartition("@")[2]
     raw = build_mime(
@@ -58,7 +58,7 @@ def compose(row: Mapping[str, Any], key: str, settings: Settings, compiled: Comp
             text=rendered.text,
             html=rendered.html,
             date=now,
-            list_unsubscribe_url=links["unsubscribe"] if row["marketing"] else None,
+            list_unsubscribe_url=context["links"]["unsubscribe"] if row["marketing"] else None,
             feedback_id=f"{row['sequence']}:{row['step_id']}:ripen",
         )
     )

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from nurture.errors import BadSetting
@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     audiences_folder: str = "audiences"
     crm_folder: str = "sales"
     home: Path = Path()
+    # Read once: every mail asks for it several times.
+    _secret: bytes | None = PrivateAttr(None)
 
     @classmethod
     def settings_customise_sources(
@@ -130,6 +132,11 @@ class Settings(BaseSettings):
 
     def secret_bytes(self) -> bytes:
         """The key behind hashes, message keys and links: `RIPEN_SECRET`, else a file made on first use (mode 600)."""
+        if self._secret is None:
+            self._secret = self._read_secret()
+        return self._secret
+
+    def _read_secret(self) -> bytes:
         if self.secret is not None:
             return self.secret.get_secret_value().encode()
         path = self.home / _SECRET_FILE
