@@ -12,7 +12,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Select, and_, case, func, insert, literal, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from db import runs, work
 from db.conditions import NOW, Scope, compile_condition, event_matches
@@ -80,20 +94,17 @@ _IN_BATCH = and_(work_queue.c.queue == "stage", work_queue.c.batch == BATCH)
 _RANK = case(STAGE_RANK, value=leads.c.stage)
 
 
-def _last(name: str, *, backward: bool = False) -> Any:
-    """The last transition of each lead of the batch, or its last one backward, as a table of the statement."""
-    each = stage_transitions
-    place = func.row_number().over(
-        partition_by=each.c.lead_id,
-        order_by=(each.c.effective_at.desc(), each.c.effective_tiebreak.desc(), each.c.id.desc()),
-    )
-    query = select(
-        each.c.lead_id, each.c.effective_at, each.c.effective_tiebreak, each.c.cool_until, place.label("place")
-    ).where(each.c.lead_id.in_(work.leads_of(BATCH, "stage")))
+def _last(name: str, *, backward: bool = False) -> tuple[FromClause, ColumnElement[bool]]:
+    """The last transition of a lead, or its last one backward, and how it joins the lead.
+
+    Looked up for each lead: a table of them all would be walked for each event, where SQLite takes it to be small.
+    """
+    last, each = stage_transitions.alias(name), stage_transitions.alias(f"{name}_each")
+    query = select(each.c.id).where(each.c.lead_id == leads.c.id)
     if backward:
         query = query.where(each.c.cause == "recycle")
-    placed = query.subquery()
-    return select(placed).where(placed.c.place == 1).subquery(name)
+    newest = query.order_by(each.c.effective_at.desc(), each.c.effective_tiebreak.desc(), each.c.id.desc()).limit(1)
+    return last, last.c.id == newest.correlate(leads).scalar_subquery()
 
 
 def stage_before(event: Any) -> Any:
@@ -137,7 +148,8 @@ def _rules(bundle: Bundle) -> Any:
 
 def _by_event(bundle: Bundle) -> Select[Any]:
     """The next transition that an event causes, for each lead of the batch that has one."""
-    rules, last, back = _rules(bundle), _last("last_moves"), _last("given_back", backward=True)
+    rules = _rules(bundle)
+    (last, is_last), (back, is_back) = _last("last_move"), _last("given_back", backward=True)
     # What qualifies during a cool-down waits for its end.
     held = and_(rules.c.to_stage == "sql", back.c.cool_until.is_not(None), back.c.cool_until > events.c.occurred_at)
     at = case((held, back.c.cool_until), else_=events.c.occurred_at)
@@ -190,8 +202,8 @@ def _by_event(bundle: Bundle) -> Select[Any]:
             _batch()
             .join(events, events.c.lead_id == leads.c.id)
             .join(rules, rules.c.type == events.c.type)
-            .outerjoin(last, last.c.lead_id == leads.c.id)
-            .outerjoin(back, back.c.lead_id == leads.c.id)
+            .outerjoin(last, is_last)
+            .outerjoin(back, is_back)
         )
         .where(
             _IN_BATCH,
@@ -251,7 +263,7 @@ def _cool_until(recycle: Recycle) -> Any:
 def _by_score(bundle: Bundle) -> list[Select[Any]]:
     """Thresholds, looked at after the events: SQL first, then MQL."""
     thresholds = bundle.rules.thresholds
-    last, back = _last("last_moves"), _last("given_back", backward=True)
+    (last, is_last), (back, is_back) = _last("last_move"), _last("given_back", backward=True)
     evidence = (events.c.lead_id == leads.c.id, events.c.occurred_at <= NOW, _event_after(back), _counts(bundle))
     again = or_(back.c.lead_id.is_(None), there_is(events, *evidence))
     # Whom only imported history brings back is history, too.
@@ -282,10 +294,7 @@ def _by_score(bundle: Bundle) -> list[Select[Any]]:
                 or_(work_queue.c.silent, not_(heard)),
             )
             .select_from(
-                _batch()
-                .join(scores, scores.c.lead_id == leads.c.id)
-                .outerjoin(last, last.c.lead_id == leads.c.id)
-                .outerjoin(back, back.c.lead_id == leads.c.id)
+                _batch().join(scores, scores.c.lead_id == leads.c.id).outerjoin(last, is_last).outerjoin(back, is_back)
             )
             .where(
                 _IN_BATCH,

@@ -18,7 +18,9 @@ _INFERRED = {
 
 def upgrade() -> None:
     """A column is added and an index is wider: the version before works on it, too."""
-    op.add_column("events", sa.Column("inferred", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    comment = "an open that nobody saw: it follows from a click, which is paid"
+    column = sa.Column("inferred", sa.Boolean(), server_default=sa.text("false"), nullable=False, comment=comment)
+    op.add_column("events", column)
     where = _INFERRED[op.get_bind().dialect.name]
     op.execute(f"UPDATE events SET inferred = true WHERE type = 'email.opened' AND {where}")  # noqa: S608
     op.drop_index("ix_events_lead_type", "events")

@@ -64,7 +64,7 @@ def finish_then_score() -> None:
                 compiled.verdicts.judge(connection, batch, now)
                 told = compiled.answers.spread(connection, batch, now)
                 compiled.derived.derive(connection, batch, now)
-                waiting = rescore._where_colleagues_wait(connection, compiled)
+                waiting = compiled.where_colleagues_wait(connection)
                 compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), waiting)
                 work.finish(connection, "score", batch)
             failpoints.hit("rescore.committed")
