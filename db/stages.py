@@ -32,7 +32,7 @@ from db import runs, work
 from db.conditions import NOW, Scope, compile_condition, event_matches
 from db.subqueries import ConstantRows, there_is, value_of
 from db.tables import events, leads, scores, stage_transitions, work_queue
-from db.types import UTCDateTime, json_text, later_of, plus_seconds
+from db.types import UTCDateTime, beside_index, json_text, later_of, plus_seconds
 from nurture.conditions import STAGE_RANK, Stage
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.lifecycle import Recycle
@@ -324,12 +324,12 @@ def _follow() -> Any:
     each = stage_transitions.alias()
     last = select(each.c.to_stage).where(each.c.lead_id == leads.c.id).order_by(each.c.id.desc()).limit(1)
     since = select(each.c.effective_at).where(each.c.lead_id == leads.c.id).order_by(each.c.id.desc()).limit(1)
-    moved = select(stage_transitions.c.lead_id).where(
-        stage_transitions.c.recorded_at == NOW, stage_transitions.c.lead_id.in_(work.leads_of(BATCH, "stage"))
-    )
+    # Of one lead there are few, of one run there may be all: found by the lead.
+    now = beside_index(stage_transitions.c.recorded_at) == NOW
+    moved = there_is(stage_transitions, stage_transitions.c.lead_id == leads.c.id, now)
     return (
         update(leads)
-        .where(leads.c.id.in_(moved))
+        .where(leads.c.id.in_(work.leads_of(BATCH, "stage")), moved)
         .values(stage=last.correlate(leads).scalar_subquery(), stage_since=since.correlate(leads).scalar_subquery())
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, li
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.conditions import NOW
+from db.statistics import refresh
 from db.tables import work_queue
 from db.types import least_of
 from db.upserts import Upsert
@@ -91,7 +92,11 @@ def claim(connection: Connection, queue: str, batch: str, limit: int, *, silent:
     if silent is not None:
         wanted = wanted.where(work_queue.c.silent.is_(silent))
     mine = is_free(connection, work_queue.c.lead_id, wanted.order_by(work_queue.c.lead_id).limit(limit))
-    return connection.execute(update(work_queue).where(work_queue.c.queue == queue, mine).values(batch=batch)).rowcount
+    claimed = connection.execute(
+        update(work_queue).where(work_queue.c.queue == queue, mine).values(batch=batch)
+    ).rowcount
+    refresh(connection, claimed, work_queue)
+    return claimed
 
 
 def is_free(connection: Connection, column: ColumnElement[Any], wanted: Select[Any]) -> ColumnElement[bool]:
