@@ -173,8 +173,8 @@ class _Batch:
             elif lead is not None:
                 self.leads.append((record, lead))
             else:
-                # An anonymous id alone makes nobody a lead, so there is no profile to keep this in.
-                self.counts.leads_unchanged += 1
+                # An anonymous id alone makes nobody a lead: kept as a dead letter until it is known whose it is.
+                self.counts.refusals.append(Refused("lead", "no-identifier", _NOBODY, record.origin))
         self.identity_ids = {identity: each.id for identity, each in known.items()}
         self._remember(matcher, known, numbers)
 

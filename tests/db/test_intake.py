@@ -432,11 +432,12 @@ def test_one_poison_record_never_stops_a_batch(stored: Store) -> None:
     assert (counts.events_created, counts.refused) == (999, 1)
 
 
-def test_a_lead_of_whom_only_an_anonymous_id_is_known_is_nobody(stored: Store) -> None:
+def test_a_lead_of_whom_only_an_anonymous_id_is_known_is_nobody_and_what_is_said_of_it_is_kept(stored: Store) -> None:
     counts = stored.put(lead(others={"anonymous": "c"}, name="Bo", consents=(granted("nurture"),)))
 
-    assert (counts.leads_unchanged, counts.leads_updated, counts.refused) == (1, 0, 0)
+    assert (counts.leads_unchanged, counts.leads_updated, counts.refused) == (0, 0, 1)
     assert stored.rows("leads") == stored.rows("work_queue") == stored.rows("consents") == []
+    assert stored.rows("dead_letters", "kind", "reason") == [("lead", "no-identifier")]
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(stored: Store) -> None:
