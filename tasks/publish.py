@@ -148,7 +148,8 @@ class _Publishing:
         if live is not None and not found.changes and live.profile == self.profile:
             return found
         new = definitions.publish(self.connection, self.documents, self.profile, self.now, note)
-        before = bundle_from_documents(live.documents, live.profile).sequences if live else {}
+        old = bundle_from_documents(live.documents, live.profile) if live else None
+        before = old.sequences if old else {}
         for name, sequence in self.bundle.sequences.items():
             self._take_along(name, sequence, new.versions[f"sequences/{name}"])
             if self.choices.mark_existing and (name not in before or before[name].entry != sequence.entry):
@@ -160,17 +161,13 @@ class _Publishing:
         for key in [each["definition"] for each in found.changes if each["definition"].startswith("emails/")]:
             waiting = messages.queued_with(self.connection, key.partition("/")[2])
             found.count(f"{key}: queued messages that take the new text", waiting)
-        if live is not None and self._caps_of(live.documents) != self._caps_of(self.documents):
-            found.count(
-                "lifecycle: held by a cap, looked at again", messages.look_again(self.connection, None, self.now)
-            )
+        if old is not None and old.lifecycle.contact.caps != self.bundle.lifecycle.contact.caps:
+            held = messages.look_again(self.connection, None, self.now)
+            found.count("lifecycle: held by a cap, looked at again", held)
         if live is not None and _rules_changed(live, new):
             DerivePlan(self.bundle).forget_others(self.connection)
             found.count("scored and staged anew", self._look_at_everyone())
         return found
-
-    def _caps_of(self, documents: dict[str, Any]) -> Any:
-        return documents["lifecycle"].get("contact", {}).get("caps", [])
 
     def _take_along(self, name: str, sequence: Sequence, version: int) -> None:
         """Also those whom a run has enrolled in an older version while that was being replaced."""
