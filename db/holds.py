@@ -13,7 +13,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, and_, case, func, literal, not_, or_, select, update
 
-from db import work
 from db.conditions import NOW
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is, value_of
@@ -157,14 +156,9 @@ class ColleaguePause:
     """A reply pauses the other enrollments of the account, until `seconds` after it or until a person resumes them."""
 
     def __init__(self, seconds: int) -> None:
-        mine = leads.alias()
-        account = value_of(mine, mine.c.account_id, mine.c.id == enrollments.c.lead_id)
-        replies = events.join(leads, leads.c.id == events.c.lead_id)
-        looked = work_queue.c.queue == "entry", work_queue.c.lead_id == events.c.lead_id
-        conditions = [
-            leads.c.id.in_(work.leads_of(BATCH, "entry")),
-            leads.c.account_id == account,
-            leads.c.id != enrollments.c.lead_id,
+        who, colleagues = leads.alias("who_replied"), leads.alias("colleagues")
+        looked = work_queue.c.queue == "entry", work_queue.c.batch == BATCH
+        counts = [
             events.c.type == "email.replied",
             events.c.machine.is_(False),
             events.c.silent.is_(False),
@@ -176,25 +170,29 @@ class ColleaguePause:
                 events.c.occurred_at > enrollments.c.resumed_at,
                 # Whoever let it go on could not mean a reply that no run had looked at.
                 and_(
-                    events.c.received_at >= value_of(work_queue, work_queue.c.marked_at, *looked),
+                    events.c.received_at >= work_queue.c.marked_at,
                     events.c.received_at != enrollments.c.resumed_at,
                 ),
             ),
         ]
-        reply = select(events.c.id).select_from(replies).where(*conditions).correlate(enrollments).exists()
-        latest = (
-            select(func.max(events.c.occurred_at))
-            .select_from(replies)
-            .where(*conditions)
-            .correlate(enrollments)
-            .scalar_subquery()
+        # From the few who replied to their colleagues, not from everybody who is enrolled.
+        replied = (
+            select(enrollments.c.id, func.max(events.c.occurred_at).label("at"))
+            .select_from(
+                work_queue.join(events, events.c.lead_id == work_queue.c.lead_id)
+                .join(who, who.c.id == work_queue.c.lead_id)
+                .join(colleagues, and_(colleagues.c.account_id == who.c.account_id, colleagues.c.id != who.c.id))
+                .join(enrollments, enrollments.c.lead_id == colleagues.c.id)
+            )
+            .where(*looked, *counts)
+            .group_by(enrollments.c.id)
+            .cte("replied")
         )
-        until = plus_seconds(latest, literal(seconds))
-        self.hold = update(enrollments).where(CAN_BE_HELD, reply).values(held(COLLEAGUE_REPLIED, until))
+        until = plus_seconds(replied.c.at, literal(seconds))
+        mine = replied.c.id == enrollments.c.id
+        self.hold = update(enrollments).where(mine, CAN_BE_HELD).values(held(COLLEAGUE_REPLIED, until))
         paused = and_(enrollments.c.waiting_for == "hold", enrollments.c.reason == COLLEAGUE_REPLIED)
-        self.longer = (
-            update(enrollments).where(paused, reply, enrollments.c.hold_until < until).values(hold_until=until)
-        )
+        self.longer = update(enrollments).where(mine, paused, enrollments.c.hold_until < until).values(hold_until=until)
 
     def pause(self, connection: Connection, batch: str, now: datetime) -> int:
         """Hold the colleagues of those of a batch who replied; returns how many enrollments."""

@@ -25,6 +25,7 @@ from db.tables import (
 )
 from db.types import UTCDateTime, epoch_seconds
 from nurture.conditions import STAGES
+from nurture.score_lines import BIN
 
 DAY = 86_400
 _STAGES: tuple[str, ...] = STAGES
@@ -37,7 +38,6 @@ ANSWERS = {
     "email.bounced": "bounced",
     "email.complained": "complained",
 }
-BIN = 10
 
 
 def moves(connection: Connection, now: datetime) -> dict[str, int]:

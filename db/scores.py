@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, case, delete, func, not_, or_, select
+from sqlalchemy import Connection, case, delete, func, not_, or_, select, update
 
-from db import account_scores, contributions, work
+from db import account_scores, contributions, score_times, work
 from db.conditions import NOW
 from db.event_sums import BATCH
-from db.score_times import next_look
 from db.subqueries import there_is
 from db.tables import events, leads, score_contributions, scores, work_queue
 from nurture.definitions.bundle import Bundle
+from nurture.score_lines import Lines, lines_of
 
 VERSION: sa.BindParameter[int] = sa.bindparam("version", type_=sa.BigInteger())
 _SCORE_COLUMNS = ["lead_id", "interest", "fit", "total", "scored_at", "due_at", "version_id"]
@@ -33,14 +33,23 @@ class ScorePlan:
         self.profile_contributions = contributions.of_profiles(bundle) if scoring.fit else None
         self.shared_group_caps = contributions.of_shared_groups(bundle)
         self.floors = contributions.of_floor(scoring.floor) if scoring.floor is not None else None
-        self.totals = _totals(bundle)
+        self.fades = any(scoring.decay_of(rule) for rule in scoring.rules)
+        self.lines = lines_of(bundle)
+        self._totals: dict[Lines, Any] = {}
 
     def rescore(
-        self, connection: Connection, batch: str, now: datetime, version: int, colleagues: str | None = None
+        self,
+        connection: Connection,
+        batch: str,
+        now: datetime,
+        version: int,
+        colleagues: str | None = None,
+        lines: Lines | None = None,
     ) -> int:
         """Replace scores and contributions of a claimed batch of leads; returns how many leads.
 
-        The people of accounts whose sum changes wait in the queue `colleagues`.
+        The people of accounts whose sum changes wait in the queue `colleagues`. `lines` are those of the definitions
+        and of older versions that leads are still in.
         """
         values = {"now": now, "batch": batch, "version": version}
         connection.execute(_CLEAR, values)
@@ -48,12 +57,18 @@ class ScorePlan:
             if rows is not None:
                 insert = sa.insert(score_contributions).from_select(contributions.COLUMNS, rows)
                 connection.execute(insert, values)
-        insert = work.insert_for(connection)(scores).from_select(_SCORE_COLUMNS, self.totals)
+        insert = work.insert_for(connection)(scores).from_select(_SCORE_COLUMNS, self.scored(lines or self.lines))
         fresh = {name: insert.excluded[name] for name in _SCORE_COLUMNS[1:]}
         written = connection.execute(insert.on_conflict_do_update(index_elements=["lead_id"], set_=fresh), values)
         if self.bundle.rules.account_scores:
             account_scores.roll_up(connection, batch, now, colleagues)
         return written.rowcount
+
+    def scored(self, lines: Lines) -> Any:
+        """The score of each lead of the batch, and when it has to be looked at again, as rows of `scores`."""
+        if lines not in self._totals:
+            self._totals[lines] = _totals(self.bundle, lines)
+        return self._totals[lines]
 
 
 def mark_due(connection: Connection, now: datetime) -> int:
@@ -73,6 +88,18 @@ def mark_due(connection: Connection, now: datetime) -> int:
     return marked + work.mark(connection, "score", due.where(history, not_(happened)), now, silent=True)
 
 
+def look_for(connection: Connection, lines: Lines, now: datetime, *, rises: bool) -> int:
+    """Let the next run look at whose score may come to a line that nobody knew of when it was looked at last.
+
+    Where points below zero fade (`rises`), that may be anybody's.
+    """
+    beyond = [sa.true() if rises else scores.c[line.dimension] >= line.points for line in lines.of_leads]
+    if lines.of_accounts:
+        beyond.append(there_is(leads, leads.c.id == scores.c.lead_id, leads.c.account_id.is_not(None)))
+    later = or_(scores.c.due_at.is_(None), scores.c.due_at > now)
+    return connection.execute(update(scores).where(later, or_(sa.false(), *beyond)).values(due_at=now)).rowcount
+
+
 def mark_everyone(connection: Connection, now: datetime) -> int:
     """Queue every lead, because the rules changed; history is re-scored, and stages follow without silence."""
     return work.mark(connection, "score", select(leads.c.id).where(leads.c.merged_into_id.is_(None)), now)
@@ -87,23 +114,27 @@ def count_everyone(connection: Connection) -> int:
 _CLEAR = delete(score_contributions).where(score_contributions.c.lead_id.in_(work.leads_of(BATCH, "score")))
 
 
-def _totals(bundle: Bundle) -> Any:
-    """The score of each lead of the batch: its contributions, added up."""
+def _totals(bundle: Bundle, lines: Lines) -> Any:
+    """The score of each lead of the batch: its contributions, added up, and when they have to be looked at again."""
     parts = score_contributions
     by_dimension = [
-        func.coalesce(func.sum(case((parts.c.dimension == name, parts.c.points), else_=0.0)), 0.0)
+        func.coalesce(func.sum(case((parts.c.dimension == name, parts.c.points), else_=0.0)), 0.0).label(name)
         for name in ("interest", "fit")
     ]
-    return (
+    scored = (
         select(
             work_queue.c.lead_id,
             *by_dimension,
-            func.coalesce(func.sum(parts.c.points), 0.0),
-            NOW,
-            next_look(bundle, work_queue.c.lead_id),
-            VERSION,
+            func.coalesce(func.sum(parts.c.points), 0.0).label("total"),
+            *score_times.fading(bundle),
         )
         .select_from(work_queue.outerjoin(parts, parts.c.lead_id == work_queue.c.lead_id))
         .where(work_queue.c.queue == "score", work_queue.c.batch == BATCH)
         .group_by(work_queue.c.lead_id)
+        .subquery("scored")
+    )
+    look = score_times.next_look(bundle, scored.c.lead_id, scored, lines)
+    # On SQLite an INSERT from a SELECT with ON CONFLICT needs a WHERE.
+    return select(scored.c.lead_id, scored.c.interest, scored.c.fit, scored.c.total, NOW, look, VERSION).where(
+        sa.true()
     )

@@ -17,6 +17,7 @@ from db.engine import Connection, Database
 from nurture.definitions.patterns import expand_patterns
 from nurture.definitions.sequences import Sequence
 from nurture.errors import DefinitionError
+from nurture.score_lines import Lines, lines_of
 from tasks.plans import plans_of
 from tasks.settings import Settings
 
@@ -42,6 +43,7 @@ class Compiled:
         self.renderer = plans.renderer
         self.audit_statements = plans.audit_statements
         self._programs: dict[int, SequenceProgram] = {}
+        self._lines: tuple[int, Lines] | None = None
         self._at_home = (settings.project.time_zone, settings.project.country)
 
     def version(self, key: str) -> int:
@@ -59,6 +61,13 @@ class Compiled:
                 sequence = Sequence.model_validate(expand_patterns(body, self.bundle.catalogue))
                 self._programs[version] = SequenceProgram(version, sequence, self.bundle, *self._at_home)
         return self._programs
+
+    def score_lines(self, connection: Connection) -> Lines:
+        """What scores are compared with, also by older versions of sequences that somebody is still in."""
+        programs = self.programs(connection)
+        if self._lines is None or self._lines[0] != len(programs):
+            self._lines = len(programs), lines_of(self.bundle, [each.sequence for each in programs.values()])
+        return self._lines[1]
 
     def where_colleagues_wait(self, connection: Connection) -> str | None:
         """The queue for the people of an account whose score changes, if anything asks for it that somebody is in."""

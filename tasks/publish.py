@@ -21,6 +21,7 @@ from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.patterns import expand_patterns
 from nurture.definitions.sequences import Sequence
 from nurture.errors import BadInput, DefinitionError
+from nurture.score_lines import lines_of
 from tasks.context import Context, Run
 from tasks.definition_files import load_tree
 
@@ -167,6 +168,8 @@ class _Publishing:
         if live is not None and _rules_changed(live, new):
             DerivePlan(self.bundle).forget_others(self.connection)
             found.count("scored and staged anew", self._look_at_everyone())
+        elif old is not None:
+            found.count("scores looked at again, for what they are compared with now", self._look_for_lines(old))
         return found
 
     def _take_along(self, name: str, sequence: Sequence, version: int) -> None:
@@ -198,6 +201,14 @@ class _Publishing:
         if enter:
             entries.forget_marks(self.connection, name)
             work.mark(self.connection, "entry", entries.everybody(), self.now)
+
+    def _look_for_lines(self, old: Bundle) -> int:
+        """What fades was to be looked at when it comes to a line of the old definitions."""
+        scoring, new_lines = self.bundle.scoring, lines_of(self.bundle) - lines_of(old)
+        fading = [rule for rule in scoring.rules if scoring.decay_of(rule)]
+        if not fading or not new_lines:
+            return 0
+        return scores.look_for(self.connection, new_lines, self.now, rises=any(rule.points < 0 for rule in fading))
 
     def _look_at_everyone(self) -> int:
         return scores.mark_everyone(self.connection, self.now) if self.keep else scores.count_everyone(self.connection)

@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from db.engine import Database
-from db.reports import BIN
 from nurture.errors import BadInput
+from nurture.score_lines import BIN
 from tasks import report_charts
 from tasks.report_data import gather
 from tasks.report_remarks import remarks

@@ -48,7 +48,7 @@ def explain_lead(context: Context, name: str, now: datetime, at: datetime | None
     with context.database.read() as connection:
         lead_id = find(connection, name, context.settings)
         compiled = context.compiled() if at is None else live_at(connection, context, at)
-    score, parts = scores.read(context.database, lead_id, compiled, at)
+    score, parts = scores.read(context.database, lead_id, compiled, now, at)
     with context.database.read() as connection:
         row = explain.lead(connection, lead_id)
         assert row is not None

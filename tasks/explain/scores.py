@@ -16,11 +16,19 @@ from tasks.wording import event_label, rule_label
 Facts = dict[str, Any]
 
 
-def read(database: Database, lead_id: int, compiled: Compiled, at: datetime | None) -> tuple[Facts | None, list[Facts]]:
-    """Score and contributions as stored, or as of an instant, worked out by the statements of production."""
+def read(
+    database: Database, lead_id: int, compiled: Compiled, now: datetime, at: datetime | None
+) -> tuple[Facts | None, list[Facts]]:
+    """Score and contributions as of an instant, worked out by the statements of production.
+
+    Without `at` as stored; or as of `now`, where points have faded since without coming to a line.
+    """
     if at is None:
         with database.read() as connection:
-            return explain.score(connection, lead_id), explain.contributions(connection, lead_id)
+            stored = explain.score(connection, lead_id)
+            fades = stored is not None and stored["scored_at"] < now and compiled.scores.fades
+            if not fades or explain.waits_for_rescore(connection, lead_id):
+                return stored, explain.contributions(connection, lead_id)
     with database.write() as connection:
         return explain.score_as_of(
             connection,
@@ -29,7 +37,7 @@ def read(database: Database, lead_id: int, compiled: Compiled, at: datetime | No
             compiled.derived,
             compiled.scores,
             compiled.version("scoring"),
-            at,
+            at or now,
         )
 
 

@@ -62,28 +62,6 @@ def test_a_late_event_corrects_the_score(world):
     assert world.score("ada")["total"] == 15
 
 
-def test_points_halve_with_their_half_life(new_world):
-    rule = {"event": "email.clicked", "points": 8, "decay": {"half_life": "10 days"}}
-    world = new_world(with_scoring(rules=[rule]))
-    world.lead("ada")
-    world.happens("ada", "email.clicked")
-    world.days(10)
-    assert world.score("ada")["total"] == pytest.approx(4.0)
-    world.days(10)
-    assert world.score("ada")["total"] == pytest.approx(2.0)
-
-
-def test_points_fade_in_a_straight_line_to_nothing(new_world):
-    rule = {"event": "email.clicked", "points": 8, "decay": {"linear": "4 days"}}
-    world = new_world(with_scoring(rules=[rule]))
-    world.lead("ada")
-    world.happens("ada", "email.clicked")
-    world.days(1)
-    assert world.score("ada")["total"] == pytest.approx(6.0)
-    world.days(9)
-    assert world.score("ada")["total"] == pytest.approx(0.0)
-
-
 def test_a_cap_takes_away_visibly_so_that_the_contributions_still_add_up(new_world):
     rule = {"event": "page.viewed", "points": 1, "cap": {"points": 3, "per": "day"}}
     world = new_world(with_scoring(rules=[rule]))
@@ -198,15 +176,6 @@ def test_a_rescore_without_news_touches_nobody(world):
     assert world.run("rescore").counts["leads_rescored"] == 0
 
 
-def test_points_of_ages_ago_have_faded_to_nothing_and_stop_no_run(new_world):
-    rule = {"event": "page.viewed", "points": 8, "decay": {"half_life": "1 hour"}}
-    world = new_world(with_scoring(rules=[rule]))
-    world.lead("ada")
-    world.happens("ada", "page.viewed", START - timedelta(days=90))
-    world.run("rescore")
-    assert world.score("ada")["total"] == pytest.approx(0, abs=1e-9)
-
-
 def test_a_type_that_is_derived_no_longer_is_paid_no_longer_and_explained_as_it_was(new_world):
     documents = with_scoring(rules=[{"event": "page.pricing_visited", "points": 20}])
     documents["events"]["events"]["page.pricing_visited"] = {
@@ -284,20 +253,6 @@ def test_a_cap_per_day_counts_within_its_groups_cap_per_week(new_world):
     assert world.score("ada")["total"] == 8
 
 
-def test_each_event_fades_before_caps_are_looked_at(new_world):
-    rule = {"event": "page.viewed", "points": 8, "decay": {"half_life": "1 day"}, "cap": 10}
-    world = new_world(with_scoring(rules=[rule]))
-    world.lead("ada")
-    world.happens("ada", "page.viewed", START - DAY)
-    world.happens("ada", "page.viewed", START)
-    world.run("rescore")
-    assert world.score("ada")["total"] == pytest.approx(10)
-    world.now += DAY
-    world.run("rescore")
-    # 2 and 4, not half of what the cap let through.
-    assert world.score("ada")["total"] == pytest.approx(6)
-
-
 def test_a_score_is_kept_unrounded(new_world):
     world = new_world(with_scoring(rules=[{"event": "page.viewed", "points": 1, "decay": {"linear": "3 days"}}]))
     world.lead("ada")
@@ -354,20 +309,6 @@ def test_a_fit_rule_about_age_holds_from_the_very_instant(new_world):
     assert world.run("rescore").counts["leads_rescored"] == 0
 
 
-@pytest.mark.parametrize("decay", [{"linear": "3 days"}, {"half_life": "2 hours"}])
-def test_points_with_nothing_left_to_fade_are_looked_at_no_more_and_nothing_is_lost(new_world, decay):
-    world = new_world(with_scoring(rules=[{"event": "page.viewed", "points": 10, "decay": decay}]))
-    world.lead("ada")
-    world.happens("ada", "page.viewed")
-    looks = 0
-    for _ in range(10):
-        looks += world.run("rescore").counts["leads_rescored"]
-        world.now += DAY
-    assert 3 <= looks <= 4
-    assert world.rows("scores")[0]["due_at"] is None
-    assert world.score("ada")["total"] == pytest.approx(0, abs=1e-6)
-
-
 def test_a_removed_rule_takes_its_points_with_it(world):
     world.lead("ada")
     world.happens("ada", "email.clicked")
@@ -410,18 +351,6 @@ def test_a_corrected_machine_flag_corrects_the_score(world):
             judgements.judge(connection, doubtful["id"], verdict, None, world.now)
         world.run("rescore")
         assert world.score("ada")["total"] == points
-
-
-def test_decay_overnight_does_not_demote_an_mql(new_world):
-    documents = with_scoring(rules=[{"event": "page.viewed", "points": 45, "decay": {"half_life": "1 day"}}])
-    world = new_world(documents)
-    world.lead("ada")
-    world.happens("ada", "page.viewed")
-    world.run()
-    assert world.stage("ada") == "mql"
-    world.days(3)
-    assert world.score("ada")["total"] < 40
-    assert world.stage("ada") == "mql"
 
 
 def test_criteria_may_ask_for_interest_for_fit_or_for_both(new_world):

@@ -20,7 +20,12 @@ def everything(world: Any) -> Iterator[Any]:
     compiled = world.context.compiled()
     scores, stages, tasks = compiled.scores, compiled.stages, compiled.tasks
     yield from (scores.contributions, scores.profile_contributions, scores.floors, stages.by_event, *stages.by_score)
-    yield from (scores.shared_group_caps, scores.totals, account_scores._ROLL_UP, *account_scores._MARK.values())
+    yield from (
+        scores.shared_group_caps,
+        scores.scored(scores.lines),
+        account_scores._ROLL_UP,
+        *account_scores._MARK.values(),
+    )
     yield from (
         tasks.new,
         tasks.colleagues,

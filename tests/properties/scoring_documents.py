@@ -19,9 +19,11 @@ EVENTS: dict[str, Any] = {
     "fields": {"employees": {"type": "number"}, "partner": {"type": "boolean"}},
     "topics": {"nurture": {"label": "Nurture"}},
 }
+# Lines of every dimension, for what fades.
+ASKS = [{"score": {"dimension": "interest", "at_least": 4}}, {"score": {"dimension": "fit", "below": -1.5}}]
 LIFECYCLE: dict[str, Any] = {
     "conversions": [{"id": "viewed", "to": "mql", "on": ["page.viewed"]}],
-    "profiles": {"b2b": {"account_scores": True, "thresholds": {}}},
+    "profiles": {"b2b": {"account_scores": True, "thresholds": {"mql": 7, "sql": 33.5, "only_if": {"any": ASKS}}}},
 }
 KINDS = ("price", "blog", "")
 PERIODS = ("ever", "day", "week", "month")
