@@ -15,6 +15,7 @@ from db.conditions import NOW, Scope, compile_condition
 from db.sales_tasks import has_open_task
 from db.subqueries import there_is
 from db.tables import audience_choices, audience_members, consent_states, leads, suppressions
+from db.types import beside_index
 from nurture.definitions.audiences import Audience
 from nurture.definitions.bundle import Bundle
 
@@ -176,14 +177,20 @@ def claim_changes(
     return list(connection.execute(rows).mappings())
 
 
-def give_hashes(connection: Connection, batch: str, hashes: Mapping[int, str]) -> None:
+def give_hashes(connection: Connection, platform: str, audience: str, batch: str, hashes: Mapping[int, str]) -> None:
     """Remember what the platform is about to be told, for a later removal needs the very same."""
     if hashes:
         columns = (audience_members.c.lead_id, audience_members.c.member_hash)
         given = listed(connection, "given", list(hashes.items()), *columns)
         connection.execute(
             update(audience_members)
-            .where(audience_members.c.batch == batch, audience_members.c.lead_id == given.c.lead_id)
+            .where(
+                # By its whole key: by the batch alone SQLite walks all of it for each of its members.
+                audience_members.c.platform == platform,
+                audience_members.c.audience == audience,
+                audience_members.c.lead_id == given.c.lead_id,
+                beside_index(audience_members.c.batch) == batch,
+            )
             .values(member_hash=given.c.member_hash)
         )
 

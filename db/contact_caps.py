@@ -13,19 +13,8 @@ from functools import reduce
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    FromClause,
-    Select,
-    and_,
-    bindparam,
-    case,
-    func,
-    or_,
-    select,
-)
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, case, func, or_, select
 
 from db.conditions import NOW
 from db.holds import ON_HOLD
@@ -48,7 +37,8 @@ class ContactCaps:
         # Caps on the same topics look at the same messages. The narrow ones come first: what they hold takes no slot.
         ordered = sorted(caps, key=lambda cap: (not cap.topics, sorted(cap.topics)))
         self._holds = [_plan(list(group)) for _, group in groupby(ordered, key=lambda cap: sorted(cap.topics))]
-        self._free_at = _free_at(caps) if caps else None
+        self._free_at = _free_at(caps)
+        self._checked: dict[Select[Any], Select[Any]] = {}
 
     def plan(self, connection: Connection, now: datetime) -> int:
         """Hold what is ready and beyond the free slots of its lead; returns how many messages."""
@@ -59,12 +49,14 @@ class ContactCaps:
         again = look_again(connection, now + _LOOK_AGAIN, now)
         return again > self.plan(connection, now)
 
-    def free_at(self, connection: Connection, message_id: int, now: datetime) -> datetime | None:
-        """When the lead of a message has a free slot again, or None when there is one now; asked under its lock."""
-        if self._free_at is None:
-            return None
-        found: datetime | None = connection.execute(self._free_at, {"message": message_id, "now": now}).scalar_one()
-        return found if found is not None and found > now else None
+    def checked(self, check: Select[Any]) -> Select[Any]:
+        """A check of one message, with the instant at which its lead has a free slot as `free_at`, at once or later.
+
+        Asked under the lead's lock.
+        """
+        if check not in self._checked:
+            self._checked[check] = check.add_columns(self._free_at.label("free_at"))
+        return self._checked[check]
 
 
 def _covers(cap: FrequencyCap, of: FromClause) -> ColumnElement[bool]:
@@ -85,7 +77,8 @@ def _plan(caps: Sequence[FrequencyCap]) -> Any:
     """The ready messages that caps on the same topics hold, with the instant at which the slot they need is free.
 
     A lead's messages queue up in their order; the one at place `p` goes where fewer than `most - p + 1` slots are
-    taken, so it waits for the latest but `most - p` of the messages sent.
+    taken, so it waits for the latest but `most - p` of the messages sent. These are looked up for each message, in the
+    order of their index: joined with them all, many that wait were compared with many that were sent.
     """
     place = (
         func.row_number()
@@ -97,51 +90,42 @@ def _plan(caps: Sequence[FrequencyCap]) -> Any:
     )
     mine = and_(ready(), _covers(caps[0], messages), messages.c.sequence.not_in(ON_HOLD))
     waiting = select(messages.c.id, messages.c.lead_id, place).where(mine).subquery("waiting")
-    whom = select(messages.c.lead_id).where(mine)
-    source: FromClause = waiting
-    untils: list[ColumnElement[Any]] = []
-    for number, cap in enumerate(caps):
-        sends = _sends(cap, whom, f"sends_{number}")
-        needed = cap.most - waiting.c.place + 1
-        back = case((needed < 1, 1), else_=needed)
-        source = source.outerjoin(sends, and_(sends.c.lead_id == waiting.c.lead_id, sends.c.back == back))
-        until = case(
-            (sends.c.taken >= cap.most, plus_seconds(sends.c.handed_over_at, cap.per.seconds)),
-            else_=plus_seconds(NOW, _LOOK_AGAIN.total_seconds()),
-        )
-        full = or_(sends.c.back.is_not(None), waiting.c.place > cap.most)
-        untils.append(case((full, until), else_=NOW))
-    held = select(waiting.c.id, _latest(untils).label("until")).select_from(source).subquery("beyond")
+    untils = [_until(cap, waiting, f"sent_{number}") for number, cap in enumerate(caps)]
+    held = select(waiting.c.id, _latest(untils).label("until")).subquery("beyond")
     return select(held.c.id, held.c.until).where(held.c.until > NOW).subquery("held")
 
 
-def _sends(cap: FrequencyCap, whom: Select[Any], name: str) -> FromClause:
-    """What has taken a slot of the leads who wait, counted from the latest, with how many there are."""
-    sent = messages.alias(f"{name}_messages")
-    back = func.row_number().over(
-        partition_by=sent.c.lead_id, order_by=(sent.c.handed_over_at.desc(), sent.c.id.desc())
-    )
-    taken = func.count().over(partition_by=sent.c.lead_id)
+def _until(cap: FrequencyCap, waiting: FromClause, name: str) -> ColumnElement[Any]:
+    """When the slot that a waiting message needs is free; now when it is."""
+    # How many later ones have to be passed over, by place; whoever stands behind all slots waits for the latest.
+    places = [
+        (waiting.c.place == number, _slot(cap, waiting, name, cap.most - number)) for number in range(1, cap.most)
+    ]
+    needed = case(*places, else_=_slot(cap, waiting, name, 0)) if places else _slot(cap, waiting, name, 0)
+    all_taken = _slot(cap, waiting, name, cap.most - 1).is_not(None)
+    soon = plus_seconds(NOW, _LOOK_AGAIN.total_seconds())
+    until = case((all_taken, needed), else_=soon)
+    return case((or_(needed.is_not(None), waiting.c.place > cap.most), until), else_=NOW)
+
+
+def _slot(cap: FrequencyCap, of: FromClause, name: str, later: int) -> ColumnElement[Any]:
+    """When the slot comes back that the lead's latest message but so many has taken; NULL where there is none."""
+    sent = messages.alias(name)
     return (
-        select(sent.c.lead_id, sent.c.handed_over_at, back.label("back"), taken.label("taken"))
-        .where(sent.c.lead_id.in_(whom), _takes_slot(cap, sent))
-        .subquery(name)
+        select(plus_seconds(sent.c.handed_over_at, cap.per.seconds))
+        .where(sent.c.lead_id == of.c.lead_id, _takes_slot(cap, sent))
+        .order_by(sent.c.handed_over_at.desc(), sent.c.id.desc())
+        .limit(1)
+        .offset(later)
+        .correlate(of)
+        .scalar_subquery()
     )
 
 
-def _free_at(caps: Sequence[FrequencyCap]) -> Any:
+def _free_at(caps: Sequence[FrequencyCap]) -> ColumnElement[Any]:
     """For one message: the latest instant at which a cap that covers it has a free slot; now when it has one."""
     instants: list[ColumnElement[Any]] = []
     for number, cap in enumerate(caps):
-        sent = messages.alias(f"sent_{number}")
-        slot = (
-            select(plus_seconds(sent.c.handed_over_at, cap.per.seconds))
-            .where(sent.c.lead_id == messages.c.lead_id, _takes_slot(cap, sent))
-            .order_by(sent.c.handed_over_at.desc())
-            .limit(1)
-            .offset(cap.most - 1)
-            .correlate(messages)
-            .scalar_subquery()
-        )
+        slot = _slot(cap, messages, f"sent_{number}", cap.most - 1)
         instants.append(func.coalesce(case((_covers(cap, messages), slot)), NOW, type_=UTCDateTime()))
-    return select(_latest(instants)).where(messages.c.id == bindparam("message", type_=BigInteger()))
+    return _latest([NOW, *instants]) if instants else sa.type_coerce(NOW, UTCDateTime())

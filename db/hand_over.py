@@ -129,11 +129,9 @@ def hand_over(
     either before this check or after the hand-over began. Without `owner` still being us nothing is sent. A sequence
     that has been put on hold gets its message back, and so does the queue when a cap has no slot left.
     """
-    sequences.share(connection)
     if connection.dialect.name == "postgresql":
-        # Not stronger than needed: a row that refers to the lead may be written meanwhile.
-        connection.execute(_LOCK_LEAD, {"message": message_id})
-    row = connection.execute(_CHECK, {"message": message_id, "now": now}).one()
+        connection.execute(_LOCK, {"message": message_id})
+    row = connection.execute(caps.checked(_CHECK), {"message": message_id, "now": now}).one()
     if row.owner != owner or row.status != "claimed":
         return "taken-over"
     # Sales has got the lead just now: a sequence that pauses puts its mail off, any other one skips it.
@@ -152,9 +150,8 @@ def hand_over(
             .values(status="skipped", reason=row.refusal, settled_at=now, owner=None, lease_until=None)
         )
         return str(row.refusal)
-    free_at = caps.free_at(connection, message_id, now)
-    if free_at is not None:
-        connection.execute(_CAPPED, {"message": message_id, "free_at": free_at, "now": now})
+    if row.free_at > now:
+        connection.execute(_CAPPED, {"message": message_id, "free_at": row.free_at, "now": now})
         return FREQUENCY_CAP
     values = {"on_transport": transport, "as_subject": subject, "in_locale": locale, "by_consent": row.consent_id}
     mine = {"message": message_id, "worker": owner, "now": now, "lease": lease.total_seconds()}
@@ -183,8 +180,10 @@ _CHECK = _check_statement()
 _ID: sa.BindParameter[int] = sa.bindparam("message", type_=sa.BigInteger())
 _MESSAGE = messages.c.id == _ID
 _MINE = messages.c.owner == sa.bindparam("worker", type_=sa.String())
-_LOCK_LEAD = (
-    select(leads.c.id)
+# No sequence's state is changed until the end of the transaction, and the lead is locked; not stronger than needed: a
+# row that refers to the lead may be written meanwhile.
+_LOCK = (
+    select(leads.c.id, sequences.SHARED)
     .where(leads.c.id == select(messages.c.lead_id).where(_MESSAGE).scalar_subquery())
     .with_for_update(key_share=True)
 )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, case, func, literal, not_, or_, select,
 
 from db.conditions import NOW
 from db.sales_tasks import has_open_task
-from db.subqueries import there_is, value_of
+from db.subqueries import value_of
 from db.tables import enrollments, events, leads, messages, sequence_states, work_queue
 from db.types import UTCDateTime, epoch_seconds, later_of, plus_seconds
 
@@ -202,7 +202,9 @@ class ColleaguePause:
 
 def is_held(enrollment_id: Any) -> Any:
     """A SQL expression: the enrollment is on a hold of its own, so nothing of it is sent."""
-    return there_is(enrollments, enrollments.c.id == enrollment_id, enrollments.c.waiting_for == "hold")
+    # Looked up by the id: the index of those on hold would be walked for each message.
+    waits_for = value_of(enrollments, enrollments.c.waiting_for, enrollments.c.id == enrollment_id)
+    return func.coalesce(waits_for, "") == "hold"
 
 
 def after_hold(base: Any) -> Any:

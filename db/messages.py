@@ -143,8 +143,9 @@ def hold_until(connection: Connection, held: FromClause, reason: str, now: datet
     since: Any = case((goes_on, messages.c.not_before), else_=NOW)
     return connection.execute(
         update(messages)
-        # Said again of the row itself: another worker may have claimed it meanwhile.
-        .where(messages.c.id == held.c.id, messages.c.status == "queued", messages.c.settled_at.is_(None))
+        # Said again of the row itself: another worker may have claimed it meanwhile. Not in the words of the index of
+        # the open messages, which PostgreSQL would walk for each where it takes them to be few.
+        .where(messages.c.id == held.c.id, messages.c.status == "queued")
         .values(not_before=held.c.until, reason=reason, expires_at=moved_on(since, held.c.until)),
         {"now": now},
     ).rowcount

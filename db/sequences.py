@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, func, literal, select, update
+from sqlalchemy import BigInteger, Connection, and_, case, delete, func, literal, select, update
 
 from db import holds, work
 from db.subqueries import value_of
@@ -14,6 +14,9 @@ from db.types import epoch_seconds, plus_seconds
 
 # Any number but those of migrations and intake: who hands over shares it, who changes a state takes it alone.
 _LOCK = 7_269_706_7
+# Part of the first statement of a hand-over on PostgreSQL: nobody changes a sequence's state until its transaction
+# ends. SQLite's write lock does so anyway.
+SHARED = func.pg_advisory_xact_lock_shared(literal(_LOCK, BigInteger()))
 
 
 def closed(connection: Connection) -> set[str]:
@@ -43,12 +46,6 @@ def states(connection: Connection) -> dict[str, str]:
     """The state of every sequence that is not simply on."""
     rows = connection.execute(select(sequence_states.c.sequence, sequence_states.c.state))
     return {str(name): str(state) for name, state in rows}
-
-
-def share(connection: Connection) -> None:
-    """Let nobody change a sequence's state until this transaction ends; SQLite's write lock does so anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock_shared(_LOCK)))
 
 
 def take_alone(connection: Connection) -> None:

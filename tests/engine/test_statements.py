@@ -36,9 +36,8 @@ def everything(world: Any) -> Iterator[Any]:
         compiled.answers.close,
         compiled.answers.close_customers,
         messages._SKIP_REFUSED,
-        hand_over._CHECK,
+        compiled.caps.checked(hand_over._CHECK),
         messages._SLOT_IS_BACK,
-        compiled.caps._free_at,
         *(sa.select(each) for each in compiled.caps._holds),
     )
     yield compiled.verdicts.statement
