@@ -20,6 +20,7 @@ from db.conditions import NOW
 from db.entries import BATCH, leave_statements
 from db.holds import after_hold
 from db.steps import StepStatements
+from db.subqueries import there_is
 from db.tables import (
     definition_versions,
     enrollments,
@@ -48,7 +49,7 @@ class SequenceProgram(StepStatements):
                 enrollments.c.version_id == version_id, enrollments.c.status == "active", enrollments.c.wake_at <= NOW
             )
         )
-        changed = enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry"))
+        changed = enrollments.c.id.in_(work.enrollments_of(BATCH))
         known = bundle.catalogue.events
         self.leave = leave_statements(version_id, sequence, self.scope, due, known)
         self.leave_changed = leave_statements(version_id, sequence, self.scope, changed, known)
@@ -142,11 +143,19 @@ _VERSIONS_OF_BATCH = (
 
 def versions_in_use(connection: Connection) -> dict[int, tuple[str, Any]]:
     """Every sequence version that somebody is in, or that has a message on its way: id to (key, body)."""
-    people = select(enrollments.c.version_id).where(enrollments.c.status == "active")
-    mails = select(messages.c.version_id).where(messages.c.settled_at.is_(None))
-    rows = connection.execute(
-        select(definition_versions.c.id, definition_versions.c.key, definition_versions.c.body).where(
-            definition_versions.c.id.in_(sa.union(people, mails))
-        )
-    )
+    rows = connection.execute(_VERSIONS_IN_USE)
     return {int(row.id): (str(row.key), row.body) for row in rows}
+
+
+def _versions_in_use() -> Any:
+    # For each version the first that is in it, not everybody.
+    people = there_is(
+        enrollments, enrollments.c.version_id == definition_versions.c.id, enrollments.c.status == "active"
+    )
+    mails = select(messages.c.version_id).where(messages.c.settled_at.is_(None))
+    return select(definition_versions.c.id, definition_versions.c.key, definition_versions.c.body).where(
+        definition_versions.c.key.startswith("sequences/"), sa.or_(people, definition_versions.c.id.in_(mails))
+    )
+
+
+_VERSIONS_IN_USE = _versions_in_use()

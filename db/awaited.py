@@ -48,7 +48,7 @@ def awaited_statement(version_id: int, node: Node, scope: Scope) -> Any:
             *_awaiting(version_id, node),
             enrollments.c.wake_at > NOW,
             enrollments.c.sequence.not_in(ON_HOLD),
-            enrollments.c.lead_id.in_(work.leads_of(BATCH, "entry")),
+            enrollments.c.id.in_(work.enrollments_of(BATCH)),
             came(test, scope),
         )
         .values(wake_at=NOW)

@@ -320,17 +320,14 @@ def _counts(bundle: Bundle) -> Any:
 
 
 def _follow() -> Any:
-    """Make each lead's stage that of its last transition."""
-    each = stage_transitions.alias()
-    last = select(each.c.to_stage).where(each.c.lead_id == leads.c.id).order_by(each.c.id.desc()).limit(1)
-    since = select(each.c.effective_at).where(each.c.lead_id == leads.c.id).order_by(each.c.id.desc()).limit(1)
+    """Make the stage of each lead that this run has moved that of its last transition."""
+    last, is_last = _last("last_move")
     # Of one lead there are few, of one run there may be all: found by the lead.
-    now = beside_index(stage_transitions.c.recorded_at) == NOW
-    moved = there_is(stage_transitions, stage_transitions.c.lead_id == leads.c.id, now)
+    moved = beside_index(last.c.recorded_at) == NOW
     return (
         update(leads)
-        .where(leads.c.id.in_(work.leads_of(BATCH, "stage")), moved)
-        .values(stage=last.correlate(leads).scalar_subquery(), stage_since=since.correlate(leads).scalar_subquery())
+        .where(leads.c.id.in_(work.leads_of(BATCH, "stage")), last.c.lead_id == leads.c.id, is_last, moved)
+        .values(stage=last.c.to_stage, stage_since=last.c.effective_at)
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.conditions import NOW
 from db.statistics import refresh
-from db.tables import work_queue
+from db.tables import enrollments, work_queue
 from db.types import least_of
 from db.upserts import Upsert
 
@@ -113,6 +113,19 @@ def is_free(connection: Connection, column: ColumnElement[Any], wanted: Select[A
 def leads_of(batch: str | sa.BindParameter[str], queue: str) -> Select[Any]:
     """The lead ids of a claimed batch."""
     return select(work_queue.c.lead_id).where(work_queue.c.queue == queue, work_queue.c.batch == batch)
+
+
+def enrollments_of(batch: str | sa.BindParameter[str]) -> Select[Any]:
+    """The enrollment ids of the leads of a batch whose entries, exits and waits are looked at.
+
+    By ids: beside the version or the step SQLite would walk everybody who is there.
+    """
+    each = enrollments.alias("of_batch")
+    return (
+        select(each.c.id)
+        .join(work_queue, work_queue.c.lead_id == each.c.lead_id)
+        .where(work_queue.c.queue == "entry", work_queue.c.batch == batch)
+    )
 
 
 def hand_on(connection: Connection, queue: str, batch: str, following: str) -> None:

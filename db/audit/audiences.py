@@ -88,8 +88,11 @@ def _told(scene: Scene) -> Iterator[tuple[str, AudiencePlan, str]]:
 
 
 def _disagrees(connection: Connection, scene: Scene) -> list[int] | None:
-    """Whoever should be a member and is not, or is one and should not be; only while nothing has happened since."""
-    if not scene.just_synced or scene.platforms is None:
+    """Whoever should be a member and is not, or is one and should not be; only while nothing has happened since.
+
+    Not at the end of a sync, which has just asked the same of everybody in the same words.
+    """
+    if not (scene.just_synced and scene.whole) or scene.platforms is None:
         return None
     found: set[int] = set()
     for name, plan, platform in _told(scene):
