@@ -22,13 +22,15 @@ from nurture.definitions.scoring import Cap, EventRule, ProfileRule, Scoring
 COLUMNS = ["lead_id", "rule", "kind", "dimension", "events", "raw_points", "points", "last_at"]
 # PostgreSQL wants to know of which type a NULL is.
 _NEVER = sa.cast(sa.null(), score_contributions.c.last_at.type)
+# Added up in another order, the same points differ by less, and no cap has taken anything.
+_ROUNDED = 1e-9
 _KINDS = ConstantRows(sa.column("kind", sa.String), name="kind_rows").rows([("rule",), ("cap",)]).cte("kinds")
 
 
 def of_events(bundle: Bundle) -> Select[Any]:
-    """The points of events by rule, and what the caps of rules and groups took away."""
+    """The points of events by rule, and what the caps of rules, and of groups by the period, took away."""
     scoring = bundle.scoring
-    caps = {name: cap for name, cap in _caps(scoring).items() if name not in _with_profile_rules(scoring)}
+    caps = {name: cap for name, cap in _caps(scoring).items() if cap.per != "ever"}
     plain: list[int] = []
     periodic: list[int] = []
     grouped: list[int] = []
@@ -108,16 +110,12 @@ def _rows(per_rule: Select[Any], *, capped: bool) -> Select[Any]:
         )
         # Both kinds are there for every row: the outer join only keeps SQLite from walking the rows twice.
         .select_from(rules.outerjoin(_KINDS, sa.true()))
-        .where(or_(is_rule, taken < 0))
+        .where(or_(is_rule, taken < -_ROUNDED))
     )
 
 
 def _caps(scoring: Scoring) -> dict[str, Cap]:
     return {name: group.cap for name, group in scoring.groups.items() if group.cap}
-
-
-def _with_profile_rules(scoring: Scoring) -> set[str]:
-    return {rule.group for rule in scoring.fit if rule.group is not None}
 
 
 def _group_caps(periods: CTE, caps: dict[str, Cap]) -> Select[Any]:
@@ -159,10 +157,10 @@ def _group_caps(periods: CTE, caps: dict[str, Cap]) -> Select[Any]:
     )
 
 
-def of_shared_groups(bundle: Bundle) -> Select[Any] | None:
-    """What the caps of groups with fit rules take away; they hold for ever, so what was just stored adds up to them."""
+def of_lasting_groups(bundle: Bundle) -> Select[Any] | None:
+    """What the caps of groups that hold for ever take away: what was just stored adds up to them."""
     scoring, parts = bundle.scoring, score_contributions
-    caps = {name: cap for name, cap in _caps(scoring).items() if name in _with_profile_rules(scoring)}
+    caps = {name: cap for name, cap in _caps(scoring).items() if cap.per == "ever"}
     every: list[EventRule | ProfileRule] = [*scoring.rules, *scoring.fit]
     members = {rule.id: rule.group for rule in every if rule.group in caps}
     if not members:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, case, delete, func, literal, select
+from sqlalchemy import Connection, delete, func, literal, or_, select
 
 from db import work
 from db.conditions import NOW, event_matches
@@ -111,21 +111,15 @@ def _occurrences(derived: DerivedType) -> Any:
     if derived.at_least == 1:
         return select(*columns).where(*wanted).subquery()
     assert derived.visit_gap is not None
+    # The n-th of a visit is whose last n - 1 pauses were short and the one before was not: one walk, in one order.
     order = (events.c.occurred_at, events.c.tiebreak)
-    previous = func.lag(epoch_seconds(events.c.occurred_at)).over(partition_by=events.c.lead_id, order_by=order)
-    pause = epoch_seconds(events.c.occurred_at) - previous
-    begins = case((pause <= derived.visit_gap.seconds, 0), else_=1).label("begins")
-    steps = select(*columns, begins).where(*wanted).subquery()
-    visit = (
-        func.sum(steps.c.begins)
-        .over(partition_by=steps.c.lead_id, order_by=(steps.c.occurred_at, steps.c.tiebreak), rows=(None, 0))
-        .label("visit")
-    )
-    visits = select(steps, visit).subquery()
-    place = (
-        func.row_number()
-        .over(partition_by=(visits.c.lead_id, visits.c.visit), order_by=(visits.c.occurred_at, visits.c.tiebreak))
-        .label("place")
-    )
-    placed = select(visits, place).subquery()
-    return select(placed).where(placed.c.place == derived.at_least).subquery()
+    at = epoch_seconds(events.c.occurred_at)
+    ago = [
+        func.lag(at, back).over(partition_by=events.c.lead_id, order_by=order).label(f"ago_{back}")
+        for back in range(1, derived.at_least + 1)
+    ]
+    walked = select(*columns, at.label("ago_0"), *ago).where(*wanted).subquery()
+    pauses = [walked.c[f"ago_{back}"] - walked.c[f"ago_{back + 1}"] for back in range(derived.at_least)]
+    goes_on = [pause <= derived.visit_gap.seconds for pause in pauses[:-1]]
+    begins = or_(walked.c[f"ago_{derived.at_least}"].is_(None), pauses[-1] > derived.visit_gap.seconds)
+    return select(walked).where(*goes_on, begins).subquery()

@@ -72,15 +72,15 @@ def fading(bundle: Bundle) -> list[ColumnElement[Any]]:
     scoring, parts = bundle.scoring, score_contributions
     columns: list[ColumnElement[Any]] = []
     for direction, dimension in _ways(scoring):
-        rules = _fading_rules(scoring, dimension, direction)
-        groups = _fading_groups(scoring, dimension, rules) if direction == "falls" else {}
-        named = [*(rule.id for rule in rules), *groups]
-        left = case((parts.c.rule.in_(named), parts.c.points), else_=0.0)
-        a_second = case(
-            {**{rule.id: _a_second(scoring, rule) for rule in rules}, **groups}, value=parts.c.rule, else_=0.0
-        )
-        columns.append(func.sum(func.coalesce(left, 0.0)).label(f"{direction}_{dimension}"))
-        columns.append(func.sum(func.coalesce(a_second, 0.0)).label(f"{direction}_{dimension}_a_second"))
+        halving, linear = _speeds(scoring, dimension, direction)
+        # As if none of a rule's events had ended, where not all of them have; while a cap holds it falls no faster.
+        lives = sa.and_(parts.c.kind == "rule", func.abs(parts.c.points) > _NOTHING)
+        halves = {speed: _of(names, parts.c.points) for speed, names in halving.items()}
+        lefts = [*halves.values(), *(_of(names, parts.c.points) for names in linear.values())]
+        speeds = [left * literal(speed) for speed, left in halves.items()]
+        speeds += [_of(names, parts.c.raw_points, lives) * literal(speed) for speed, names in linear.items()]
+        columns.append(reduce(_plus, lefts).label(f"{direction}_{dimension}"))
+        columns.append(reduce(_plus, speeds).label(f"{direction}_{dimension}_a_second"))
     if scoring.floor is not None:
         for name in _DIMENSIONS:
             given = case((sa.and_(parts.c.kind == "floor", parts.c.dimension == name), parts.c.points), else_=0.0)
@@ -104,32 +104,39 @@ def _ways(scoring: Scoring) -> Iterator[tuple[str, str]]:
     return (each for each in product(_DIRECTIONS, _DIMENSIONS) if _fading_rules(scoring, each[1], each[0]))
 
 
-def _a_second(scoring: Scoring, rule: EventRule) -> ColumnElement[Any]:
-    """How many points a contribution of a rule, or what its cap took of it, loses in a second."""
-    parts, decay = score_contributions, scoring.decay_of(rule)
-    assert decay is not None
-    if decay.half_life is not None:
-        return parts.c.points * literal(math.log(2) / decay.half_life.seconds)
-    assert decay.linear is not None
-    # As if none of its events had ended, where not all of them have; while a cap holds it falls no faster.
-    lives = sa.and_(parts.c.kind == "rule", func.abs(parts.c.points) > _NOTHING)
-    return case((lives, parts.c.raw_points / literal(float(decay.linear.seconds))), else_=0.0)
+def _of(names: list[str], points: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[Any]:
+    mine = sa.and_(score_contributions.c.rule.in_(names), *conditions)
+    return func.coalesce(func.sum(case((mine, points), else_=0.0)), 0.0)
 
 
-def _fading_groups(scoring: Scoring, dimension: str, falling: list[EventRule]) -> dict[str, ColumnElement[Any]]:
-    """The group caps, by their name as a contribution, that hold down nothing but what falls by half-lives."""
-    found: dict[str, ColumnElement[Any]] = {}
+def _plus(one: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[Any]:
+    return one + other
+
+
+def _speeds(scoring: Scoring, dimension: str, direction: str) -> tuple[dict[float, list[str]], dict[float, list[str]]]:
+    """The contributions that fade by half-lives and in a straight line, by the share of a point that goes in a second.
+
+    With the group caps that hold down nothing but what falls by half-lives: what a cap takes away keeps the shares of
+    its rules, so together they fade no faster than the slowest of them.
+    """
+    halving: dict[float, list[str]] = {}
+    linear: dict[float, list[str]] = {}
+    by_group: dict[str, list[float]] = {}
+    for rule in _fading_rules(scoring, dimension, direction):
+        decay = scoring.decay_of(rule)
+        assert decay is not None
+        if decay.linear is not None:
+            linear.setdefault(1 / decay.linear.seconds, []).append(rule.id)
+        elif decay.half_life is not None:
+            speed = math.log(2) / decay.half_life.seconds
+            halving.setdefault(speed, []).append(rule.id)
+            by_group.setdefault(rule.group or "", []).append(speed)
+    members = [rule.group for rule in scoring.rules] + [rule.group for rule in scoring.fit]
     for name, group in scoring.groups.items():
-        half_lives = [
-            decay.half_life.seconds
-            for rule in falling
-            if rule.group == name and (decay := scoring.decay_of(rule)) and decay.half_life
-        ]
-        members = [rule.group for rule in scoring.rules] + [rule.group for rule in scoring.fit]
-        if group.cap and half_lives and len(half_lives) == members.count(name):
-            # What a cap takes away keeps the shares of the rules, so together they fade no faster than this.
-            found[f"group:{name}"] = score_contributions.c.points * literal(math.log(2) / max(half_lives))
-    return found
+        speeds = by_group.get(name, [])
+        if direction == "falls" and group.cap and speeds and len(speeds) == members.count(name):
+            halving[min(speeds)].append(f"group:{name}")
+    return halving, linear
 
 
 def _crossings(scoring: Scoring, scored: FromClause, lines: Lines) -> Iterator[ColumnElement[Any]]:
@@ -147,8 +154,7 @@ def _crossings(scoring: Scoring, scored: FromClause, lines: Lines) -> Iterator[C
             if not found:
                 continue
             moves = _Moves(
-                reduce(lambda one, other: one + other, [each.left for each in found]),
-                reduce(lambda one, other: one + other, [each.a_second for each in found]),
+                reduce(_plus, [each.left for each in found]), reduce(_plus, [each.a_second for each in found])
             )
             if score == "total":
                 distance = _to_line_or_ten(scored.c.total, mine, direction, moves.left)
@@ -206,7 +212,7 @@ def _with_colleagues(scoring: Scoring, scored: FromClause, lead_id: ColumnElemen
     """A day later, while anything is left to fade, for who has an account."""
     left: list[ColumnElement[Any]] = [func.abs(scored.c["_".join(way)]) for way in _ways(scoring)]
     mine = there_is(leads, leads.c.id == lead_id, leads.c.account_id.is_not(None))
-    fades = reduce(lambda one, other: one + other, left) > _NOTHING
+    fades = reduce(_plus, left) > _NOTHING
     later = plus_seconds(NOW, literal(_WITH_COLLEAGUES))
     return case((sa.and_(fades, mine), later), else_=sa.cast(sa.null(), UTCDateTime()))
 

@@ -31,7 +31,7 @@ class ScorePlan:
         scoring = bundle.scoring
         self.contributions = contributions.of_events(bundle) if scoring.rules else None
         self.profile_contributions = contributions.of_profiles(bundle) if scoring.fit else None
-        self.shared_group_caps = contributions.of_shared_groups(bundle)
+        self.lasting_group_caps = contributions.of_lasting_groups(bundle)
         self.floors = contributions.of_floor(scoring.floor) if scoring.floor is not None else None
         self.fades = any(scoring.decay_of(rule) for rule in scoring.rules)
         self.lines = lines_of(bundle)
@@ -53,7 +53,7 @@ class ScorePlan:
         """
         values = {"now": now, "batch": batch, "version": version}
         connection.execute(_CLEAR, values)
-        for rows in (self.contributions, self.profile_contributions, self.shared_group_caps, self.floors):
+        for rows in (self.contributions, self.profile_contributions, self.lasting_group_caps, self.floors):
             if rows is not None:
                 insert = sa.insert(score_contributions).from_select(contributions.COLUMNS, rows)
                 connection.execute(insert, values)

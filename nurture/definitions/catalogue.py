@@ -29,7 +29,8 @@ class DerivedType(Part):
 
     from_: str = Field(alias="from")
     where: dict[str, OperatorsOrValue] = Field(default_factory=dict)
-    at_least: int = Field(1, ge=1)
+    # Each of them is a column of the statement.
+    at_least: int = Field(1, ge=1, le=100)
     visit_gap: DurationText | None = None
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ def everything(world: Any) -> Iterator[Any]:
     scores, stages, tasks = compiled.scores, compiled.stages, compiled.tasks
     yield from (scores.contributions, scores.profile_contributions, scores.floors, stages.by_event, *stages.by_score)
     yield from (
-        scores.shared_group_caps,
+        scores.lasting_group_caps,
         scores.scored(scores.lines),
         account_scores._ROLL_UP,
         *account_scores._MARK.values(),
