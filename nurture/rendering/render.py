@@ -20,7 +20,6 @@ from nurture.rendering.lint import email_problems
 MAX_PART_BYTES = 1_000_000
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _EMPTY_LINES = re.compile(r"\n{3,}")
-_LINE_ENDS = re.compile(r"[ \t]+\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +162,16 @@ def _subject(email: str, rendered: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    return _EMPTY_LINES.sub("\n\n", _LINE_ENDS.sub("\n", text)).strip() + "\n"
+    # Line by line: a pattern for blanks before a line's end tries every blank of the text.
+    lines = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
+    return (_EMPTY_LINES.sub("\n\n", lines) if "\n\n\n" in lines else lines).strip() + "\n"
 
 
 def _refuse_unfit(email: str, part: str, value: str) -> None:
-    if not value.strip():
+    if not value or value.isspace():
         raise RenderRefused(f"{email}: the {part} came out empty for this lead")
     if "{{" in value or "{%" in value:
         raise RenderRefused(f"{email}: the {part} has template braces in it; mend the template or the lead's data")
-    if len(value) > MAX_PART_BYTES or len(value.encode()) > MAX_PART_BYTES:
+    # Where even the longest letters fit, nothing is encoded to see it.
+    if 4 * len(value) > MAX_PART_BYTES and len(value.encode()) > MAX_PART_BYTES:
         raise RenderRefused(f"{email}: the {part} is larger than {MAX_PART_BYTES} bytes; shorten the e-mail")
