@@ -19,6 +19,7 @@ from db.awaited import awaited, awaited_statement
 from db.conditions import NOW
 from db.entries import BATCH, leave_statements
 from db.holds import after_hold
+from db.statistics import refresh
 from db.steps import StepStatements
 from db.subqueries import there_is
 from db.tables import (
@@ -68,6 +69,7 @@ class SequenceProgram(StepStatements):
                 if node.kind == "update":
                     # The goal or an exit may ask for the field.
                     self._let_go(connection, now, counts)
+        refresh(connection, counts.get("messages_queued", 0), messages)
         return {key: value for key, value in counts.items() if value}
 
     def _let_go(self, connection: Connection, now: datetime, counts: dict[str, int]) -> None:

@@ -13,6 +13,7 @@ from db import work
 from db.batches import listed
 from db.conditions import NOW, Scope, compile_condition
 from db.sales_tasks import has_open_task
+from db.statistics import refresh
 from db.subqueries import there_is
 from db.tables import audience_choices, audience_members, consent_states, leads, suppressions
 from db.types import beside_index
@@ -82,6 +83,7 @@ class AudiencePlan:
             ),
             values,
         ).rowcount
+        refresh(connection, adding + removing, audience_members)
         return {"audience_adds": adding, "audience_removals": removing, "audience_cancelled": cancelled}
 
 
@@ -165,7 +167,8 @@ def claim_changes(
     ]
     first = select(audience_members.c.lead_id).where(*mine).order_by(audience_members.c.lead_id).limit(limit)
     free = work.is_free(connection, audience_members.c.lead_id, first)
-    taken = connection.execute(update(audience_members).where(*mine, free).values(batch=batch))
+    # By the whole key: not by the state as well, whose index PostgreSQL would walk and compare each with the list.
+    taken = connection.execute(update(audience_members).where(*mine[:2], free).values(batch=batch))
     if not taken.rowcount:
         return []
     rows = (

@@ -19,6 +19,7 @@ from db.derived import SOURCE as DERIVED
 from db.holds import CAN_BE_HELD, HOLDOUT, IN_SALES_HANDS, NOT_HELD, held
 from db.sales_tasks import has_open_task
 from db.shares import held_out
+from db.statistics import grown
 from db.subqueries import there_is, value_of
 from db.tables import enrollments, entry_marks, events, identities, leads, stage_transitions, work_queue
 from db.types import UTCDateTime, plus_seconds
@@ -69,6 +70,7 @@ class EntryPlan:
         for rows in ways:
             insert = work.insert_for(connection)(enrollments).from_select(_ENTER, rows)
             entered += max(connection.execute(insert.on_conflict_do_nothing(), values).rowcount, 0)
+        grown(connection, edges, entry_marks, enrollments)
         return {"edges": edges, "entered": entered}
 
     def pass_by(self, connection: Connection, batch: str | None, now: datetime) -> None:

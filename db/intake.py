@@ -16,7 +16,10 @@ from sqlalchemy import Connection, select
 from db import account_scores, accounts, dead_letters, events, identities, leads, work
 from db.batches import ids, next_ids, one_intake_at_a_time
 from db.leads import Draft
+from db.statistics import grown
 from db.stops import Stops
+from db.tables import consent_states
+from db.tables import events as event_table
 from db.tables import identities as identity_table
 from db.tables import leads as lead_table
 from db.verdicts import first_verdict
@@ -31,7 +34,7 @@ FUTURE_ALLOWED = timedelta(minutes=5)
 # The property by which an event names the message that it answers, as the header `X-Ripen-Message` of the mail does.
 MESSAGE_KEY = "message_key"
 
-
+_GROWING = (lead_table, identity_table, event_table, consent_states)
 _NOBODY = "no e-mail address, phone number or other identifier: nobody can be recognised"
 
 
@@ -85,6 +88,7 @@ def store(
         batch.write_events()
         batch.write_consents()
         batch.queue()
+        grown(connection, len(batch.usable), *_GROWING)
     if keep_refused:
         dead_letters.keep(connection, batch.counts.refusals, source, now, {"silent": silent, **(context or {})})
     batch.counts.refused = len(batch.counts.refusals)

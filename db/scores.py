@@ -14,6 +14,7 @@ from sqlalchemy import Connection, case, delete, func, not_, or_, select, update
 from db import account_scores, contributions, score_times, work
 from db.conditions import NOW
 from db.event_sums import BATCH
+from db.statistics import grown
 from db.subqueries import there_is
 from db.tables import events, leads, score_contributions, scores, work_queue
 from nurture.definitions.bundle import Bundle
@@ -60,6 +61,7 @@ class ScorePlan:
         insert = work.insert_for(connection)(scores).from_select(_SCORE_COLUMNS, self.scored(lines or self.lines))
         fresh = {name: insert.excluded[name] for name in _SCORE_COLUMNS[1:]}
         written = connection.execute(insert.on_conflict_do_update(index_elements=["lead_id"], set_=fresh), values)
+        grown(connection, written.rowcount, scores, score_contributions)
         if self.bundle.rules.account_scores:
             account_scores.roll_up(connection, batch, now, colleagues)
         return written.rowcount

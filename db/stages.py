@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from db import runs, work
 from db.conditions import NOW, Scope, compile_condition, event_matches
+from db.statistics import grown
 from db.subqueries import ConstantRows, there_is, value_of
 from db.tables import events, leads, scores, stage_transitions, work_queue
 from db.types import UTCDateTime, beside_index, json_text, later_of, plus_seconds
@@ -83,6 +84,7 @@ class StagePlan:
             if recorded:
                 moved += recorded
                 connection.execute(_FOLLOW, values)
+        grown(connection, moved, stage_transitions)
         return moved
 
 
@@ -146,6 +148,12 @@ def _rules(bundle: Bundle) -> Any:
     )
 
 
+def _types(bundle: Bundle) -> list[str]:
+    """The types of events that may move anybody."""
+    lifecycle = bundle.lifecycle
+    return sorted({*lifecycle.recycle.on, *(kind for rule in lifecycle.conversions for kind in rule.on)})
+
+
 def _by_event(bundle: Bundle) -> Select[Any]:
     """The next transition that an event causes, for each lead of the batch that has one."""
     rules = _rules(bundle)
@@ -201,13 +209,15 @@ def _by_event(bundle: Bundle) -> Select[Any]:
         .select_from(
             _batch()
             .join(events, events.c.lead_id == leads.c.id)
-            .join(rules, rules.c.type == events.c.type)
+            # First the few events of these types, then the rules of each: not every rule looks for its events.
+            .join(rules, rules.c.type == beside_index(events.c.type))
             .outerjoin(last, is_last)
             .outerjoin(back, is_back)
         )
         .where(
             _IN_BATCH,
             leads.c.merged_into_id.is_(None),
+            events.c.type.in_(_types(bundle)),
             events.c.machine.is_(False),
             events.c.occurred_at <= NOW,
             at <= NOW,
