@@ -56,7 +56,10 @@ def _measure(
         for name, measure in MEASURES.items():
             console.print(f"{kind}: {name}")
             if name in wanted:
-                rows += measure.measure(made, business, files)
+                for row in measure.measure(made, business, files):
+                    # Said at once: at full size the table comes after an hour.
+                    console.print(f"  {row.work}: {row.ripen.cpu:.3g} s, {row.ratio:.3g} times the floor; {row.note}")
+                    rows.append(row)
             elif hasattr(measure, "prepare"):
                 measure.prepare(made, business, files)
     return rows
