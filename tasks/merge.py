@@ -91,7 +91,8 @@ def _join(connection: Connection, compiled: Compiled | None, pair: Pair, now: da
         return done
     compiled.verdicts.judge(connection, batch, now)
     compiled.derived.derive(connection, batch, now)
-    compiled.scores.rescore(connection, batch, now, compiled.version("scoring"))
+    lines = compiled.score_lines(connection)
+    compiled.scores.rescore(connection, batch, now, compiled.version("scoring"), lines=lines)
     if compiled.bundle.rules.account_scores:
         accounts.add_up(connection, done.accounts)
         account_scores.look_at_colleagues(
