@@ -28,6 +28,7 @@ from db.tables import (
     messages,
     sequence_states,
 )
+from db.types import beside_index
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.program import Node, flatten
 from nurture.definitions.sequences import (
@@ -101,7 +102,8 @@ def occupied_places(connection: Connection, now: datetime) -> dict[int, set[str]
     """Where somebody is due, by version and step, leaving out sequences on hold."""
     on_hold = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
     rows = connection.execute(
-        select(enrollments.c.version_id, enrollments.c.step_id)
+        # From those who are due: in the order of the places SQLite would walk through everybody.
+        select(beside_index(enrollments.c.version_id), beside_index(enrollments.c.step_id))
         .where(enrollments.c.status == "active", enrollments.c.wake_at <= now, enrollments.c.sequence.not_in(on_hold))
         .distinct()
     )
@@ -122,11 +124,8 @@ def go_on_after_messages(connection: Connection, now: datetime) -> int:
     base = after_hold(settled.c.at)
     return connection.execute(
         update(enrollments)
-        .where(
-            enrollments.c.status == "active",
-            enrollments.c.waiting_for == "message",
-            enrollments.c.message_id == settled.c.id,
-        )
+        # Who waits for a message is active, and not said to be: SQLite would walk through all who are.
+        .where(enrollments.c.waiting_for == "message", enrollments.c.message_id == settled.c.id)
         .values(waiting_for="wake", wake_at=base, happened_at=base, message_id=None, moved_at=now)
     ).rowcount
 

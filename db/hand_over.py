@@ -89,7 +89,8 @@ def _claimed(connection: Connection, owner: str) -> list[dict[str, Any]]:
         select(messages, *_READER)
         .join(leads, leads.c.id == messages.c.lead_id)
         .outerjoin(accounts, accounts.c.id == leads.c.account_id)
-        .where(messages.c.owner == OWNER, messages.c.status == "claimed")
+        # Known from the status, and said so that the index of the open messages serves.
+        .where(messages.c.owner == OWNER, messages.c.status == "claimed", messages.c.settled_at.is_(None))
         .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
     )
     return [dict(row) for row in connection.execute(query, {"owner": owner}).mappings()]
@@ -319,6 +320,6 @@ def release(connection: Connection, owner: str) -> int:
     """Give back every claim of a worker that stops."""
     return connection.execute(
         update(messages)
-        .where(messages.c.owner == owner, messages.c.status == "claimed")
+        .where(messages.c.owner == owner, messages.c.status == "claimed", messages.c.settled_at.is_(None))
         .values(status="queued", owner=None, lease_until=None)
     ).rowcount

@@ -34,7 +34,7 @@ audience_members = Table(
     instant("changed_at"),
     instant("told_at", nullable=True),
     one_of("status", "adding", "member", "removing", "removed"),
-    Index("ix_audience_members_open", "platform", "audience", "status"),
+    Index("ix_audience_members_open", "platform", "audience", "status", "lead_id"),
     comment="what each platform has been told about whom",
 )
 
@@ -83,6 +83,14 @@ sales_tasks = Table(
         postgresql_where=text("kind = 'sql' AND status IN ('open', 'accepted')"),
     ),
     UniqueConstraint("enrollment_id", "step_id"),
+    Index("ix_sales_tasks_subject", "subject_key"),
+    Index("ix_sales_tasks_due", "status", "due_at"),
+    Index(
+        "ix_sales_tasks_crm",
+        "id",
+        sqlite_where=text("crm_told_revision < crm_revision"),
+        postgresql_where=text("crm_told_revision < crm_revision"),
+    ),
     comment="what sales has been asked to do",
 )
 

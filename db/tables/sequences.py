@@ -118,8 +118,8 @@ enrollments = Table(
     Index(
         "ix_enrollments_held",
         "hold_until",
-        sqlite_where=text("waiting_for = 'hold'"),
-        postgresql_where=text("waiting_for = 'hold'"),
+        sqlite_where=text("waiting_for = 'hold' AND holdout IS 0"),
+        postgresql_where=text("waiting_for = 'hold' AND holdout IS false"),
     ),
     comment="a lead in a sequence",
 )
@@ -195,4 +195,15 @@ messages = Table(
     Index("ix_messages_sent", "lead_id", "handed_over_at"),
     Index("ix_messages_settled", "settled_at"),
     comment="the ledger: one row per message before anything is handed over",
+)
+
+# In the order in which they go: a claim takes the first that are ready, and sorts nothing.
+Index(
+    "ix_messages_next",
+    messages.c.status,
+    messages.c.priority.desc(),
+    messages.c.due_at,
+    messages.c.id,
+    sqlite_where=text("settled_at IS NULL"),
+    postgresql_where=text("settled_at IS NULL"),
 )
