@@ -10,13 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, RowMapping, and_, case, func, literal, not_, or_, select, update
 
 from db import work
-from db.batches import listed
+from db.batches import listed, looked_up
 from db.conditions import NOW, Scope, compile_condition
 from db.sales_tasks import has_open_task
 from db.statistics import refresh
 from db.subqueries import there_is
 from db.tables import audience_choices, audience_members, consent_states, leads, suppressions
-from db.types import beside_index
 from nurture.definitions.audiences import Audience
 from nurture.definitions.bundle import Bundle
 
@@ -180,21 +179,24 @@ def claim_changes(
     return list(connection.execute(rows).mappings())
 
 
-def give_hashes(connection: Connection, platform: str, audience: str, batch: str, hashes: Mapping[int, str]) -> None:
+def give_hashes(connection: Connection, batch: str, hashes: Mapping[int, str]) -> None:
     """Remember what the platform is about to be told, for a later removal needs the very same."""
     if hashes:
         columns = (audience_members.c.lead_id, audience_members.c.member_hash)
-        given = listed(connection, "given", list(hashes.items()), *columns)
+        given = looked_up(listed(connection, "given", list(hashes.items()), *columns))
+        # The outer join has SQLite look up the hash of each member, not compare every hash with every member.
+        each = audience_members.alias("of_upload")
+        found = (
+            select(each.c.platform, each.c.audience, each.c.lead_id, given.c.member_hash)
+            .select_from(each.outerjoin(given, given.c.lead_id == each.c.lead_id))
+            .where(each.c.batch == batch)
+            .subquery("found")
+        )
+        mine = [audience_members.c[name] == found.c[name] for name in ("platform", "audience", "lead_id")]
         connection.execute(
             update(audience_members)
-            .where(
-                # By its whole key: by the batch alone SQLite walks all of it for each of its members.
-                audience_members.c.platform == platform,
-                audience_members.c.audience == audience,
-                audience_members.c.lead_id == given.c.lead_id,
-                beside_index(audience_members.c.batch) == batch,
-            )
-            .values(member_hash=given.c.member_hash)
+            .where(*mine, found.c.member_hash.is_not(None))
+            .values(member_hash=found.c.member_hash)
         )
 
 

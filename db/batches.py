@@ -38,8 +38,9 @@ def listed(
         ]
     else:
         each = func.json_each(value).table_valued(sa.column("value", sa.Text()), name=f"{name}_each")
+        # Of a known type, or SQLite makes no index of them for a join.
         cells = [
-            func.json_extract(each.c.value, f"$[{index}]", type_=column.type).label(column.name)
+            sa.cast(func.json_extract(each.c.value, f"$[{index}]"), column.type).label(column.name)
             for index, column in enumerate(columns)
         ]
     return select(*cells).select_from(each).subquery(name)

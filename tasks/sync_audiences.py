@@ -71,7 +71,7 @@ def _tell(run: Run, platform: AudiencePlatform, audience: str, change: Literal["
             hashes = {row["lead_id"]: row["member_hash"] if change == "remove" else _hash(row["email"]) for row in rows}
             if change == "add":
                 known = {lead: value for lead, value in hashes.items() if value}
-                audiences.give_hashes(connection, platform.name, audience, batch, known)
+                audiences.give_hashes(connection, batch, known)
         members = sorted({value for value in hashes.values() if value})
         if members:
             platform.upload(Upload(batch, audience, change, members))
