@@ -104,5 +104,15 @@ def _measured(answer: Any, server: int | None, work: Callable[..., Any], argumen
     except BaseException:
         answer.send(traceback.format_exc())
         return
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    answer.send(Cost(meter.cpu, meter.wall, peak, result))
+    answer.send(Cost(meter.cpu, meter.wall, _peak(), result))
+
+
+def _peak() -> float:
+    """The most memory of this process, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    # Where the process began as a copy of its parent, this is at least what that had.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
