@@ -45,7 +45,7 @@ class Store:
         if self.kind == "postgresql":
             return psycopg.connect(self.url.replace("postgresql+psycopg", "postgresql"))
         connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)
-        for pragma in ("journal_mode = WAL", "cache_size = -65536", "temp_store = MEMORY", "foreign_keys = ON"):
+        for pragma in ("journal_mode = WAL", "cache_size = -65536", "temp_store = FILE", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
