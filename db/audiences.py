@@ -33,9 +33,10 @@ class AudiencePlan:
         self.wanted, self.allowed, self.suppressed = wanted, _allowed(audience), _suppressed()
         no_longer = not_(there_is(leads, leads.c.id == audience_members.c.lead_id, *wanted))
         mine = and_(audience_members.c.platform == PLATFORM, audience_members.c.audience == name)
-        known = select(audience_members.c.lead_id).where(mine, audience_members.c.status.in_(("adding", "member")))
+        # Not a list of the known: one that is longer than its memory PostgreSQL walks for each lead.
+        known = audience_members.c.lead_id == leads.c.id, audience_members.c.status.in_(("adding", "member"))
         self.add = select(PLATFORM, literal(name), leads.c.id, literal("adding"), NOW).where(
-            leads.c.id.not_in(known), *wanted
+            not_(there_is(audience_members, mine, *known)), *wanted
         )
         self.never_told = (
             update(audience_members)

@@ -75,13 +75,17 @@ def _statements(name: str, derived: DerivedType) -> tuple[Any, Any]:
         raw.c.silent,
     ).where(raw.c.lead_id.is_not(None))
     mine = events.alias()
+    # Joined with what holds now, each once: of a long list PostgreSQL would look through all for each.
+    now = select(sa.cast(event_id, events.c.source_event_id.type).label("event_id")).subquery("now")
     undo = delete(events).where(
         events.c.id.in_(
-            select(mine.c.id).where(
+            select(mine.c.id)
+            .select_from(mine.outerjoin(now, now.c.event_id == mine.c.source_event_id))
+            .where(
                 mine.c.lead_id.in_(work.leads_of(BATCH, "score")),
                 mine.c.type == name,
                 mine.c.source == SOURCE,
-                mine.c.source_event_id.not_in(select(event_id)),
+                now.c.event_id.is_(None),
             )
         )
     )

@@ -107,10 +107,10 @@ class _Statements:
         self.fall = delete(entry_marks).where(
             entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), not_(still)
         )
-        marked = select(entry_marks.c.lead_id).where(entry_marks.c.sequence == name)
+        marked = there_is(entry_marks, entry_marks.c.sequence == name, entry_marks.c.lead_id == leads.c.id)
         inherited = _without_news(plan, entry.when)
         self.rise = select(literal(name), leads.c.id, case((silent, _BEFORE), (inherited, _BEFORE), else_=NOW)).where(
-            leads.c.id.in_(whom), leads.c.id.not_in(marked), *holds
+            leads.c.id.in_(whom), not_(marked), *holds
         )
         edge = [entry_marks.c.sequence == name, entry_marks.c.since == NOW, entry_marks.c.lead_id.in_(whom)]
         self.enter = _enter(name, plan.sequence, entry_marks.c.lead_id, edge)

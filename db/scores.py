@@ -76,7 +76,7 @@ class ScorePlan:
 def mark_due(connection: Connection, now: datetime) -> int:
     """Queue the leads that time alone makes due: a score fades, a period of a fit rule ends, or an event lay ahead."""
     # Who waits already is looked at anyway, as silently as it was marked, unless it does something new.
-    waiting = select(work_queue.c.lead_id).where(work_queue.c.queue == "score")
+    waiting = there_is(work_queue, work_queue.c.queue == "score", work_queue.c.lead_id == scores.c.lead_id)
     reached = (
         events.c.lead_id == scores.c.lead_id,
         events.c.occurred_at > scores.c.scored_at,
@@ -85,7 +85,7 @@ def mark_due(connection: Connection, now: datetime) -> int:
     happened, history = there_is(events, *reached, events.c.silent.is_(False)), there_is(events, *reached)
     # The limit that is none keeps SQLite from reading all scores in the order of the leads instead.
     due = select(scores.c.lead_id).where(scores.c.due_at <= now).order_by(scores.c.due_at).limit(2**40)
-    loud = or_(happened, sa.and_(not_(history), scores.c.lead_id.not_in(waiting)))
+    loud = or_(happened, sa.and_(not_(history), not_(waiting)))
     marked = work.mark(connection, "score", due.where(loud), now)
     return marked + work.mark(connection, "score", due.where(history, not_(happened)), now, silent=True)
 
