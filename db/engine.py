@@ -75,31 +75,12 @@ class Database:
             with connection.begin():
                 yield connection
 
-    @contextmanager
-    def kept(self) -> Iterator[KeptConnection]:
-        """One connection for many short transactions after each other, which need not ask the pool for each."""
-        with _without_personal_data(), self.engine.connect() as connection:
-            yield KeptConnection(connection)
-
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
 
     def __repr__(self) -> str:
         return f"Database({self.engine.url.render_as_string(hide_password=True)})"
-
-
-class KeptConnection:
-    """A connection that one worker keeps; not to be shared between threads."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """As `Database.write`."""
-        with _without_personal_data(), self._connection.begin():
-            yield self._connection
 
 
 def _create_engine(url: str) -> Engine:

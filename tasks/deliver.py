@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from connectors.email.base import EmailSession, OutgoingMail, Receipt, Verdict
 from db import hand_over, holds, messages, sequences, transports
-from db.engine import Connection, KeptConnection
+from db.engine import Connection
 from db.entries import stop_all
 from db.windows import closed_places
 from nurture.errors import RetryLater, SkipThis, TransportDown
@@ -46,12 +46,11 @@ def deliver(run: Run) -> dict[str, int]:
     if paused is not None:
         counts["transport_paused"] = 1
         return dict(counts)
-    with context.database.kept() as database:
-        worker = _Worker(run, compiled, counts, database)
-        while worker.work() and capped:
-            with database.write() as connection:
-                if not compiled.caps.plan_again(connection, now):
-                    break
+    worker = _Worker(run, compiled, counts)
+    while worker.work() and capped:
+        with context.database.write() as connection:
+            if not compiled.caps.plan_again(connection, now):
+                break
     return {key: value for key, value in counts.items() if value}
 
 
@@ -77,14 +76,15 @@ def _hold_for_windows(connection: Connection, compiled: Compiled, run: Run) -> i
 class _Worker:
     """One worker: one owner token, one session, one message at a time past the point of no return."""
 
-    def __init__(self, run: Run, compiled: Compiled, counts: Counter[str], database: KeptConnection) -> None:
+    def __init__(self, run: Run, compiled: Compiled, counts: Counter[str]) -> None:
         self.run = run
         self.compiled = compiled
         self.counts = counts
         self.owner = f"{platform.node()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.lease = timedelta(seconds=run.context.settings.email.lease_seconds)
         self.left = run.context.settings.email.limit_per_run
-        self.database = database
+        # Not one connection kept: while the last reply is waited for it may be lost, and the verdict needs another.
+        self.database = run.context.database
 
     def work(self) -> bool:
         """Claim and send until nothing is ready; False when the run's limit or the transport stops us before."""

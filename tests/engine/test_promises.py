@@ -6,9 +6,10 @@ from copy import deepcopy
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.email import Verdict
-from connectors.email.memory import MemoryOutbox
+from connectors.email.memory import MemoryOutbox, MemorySession
 from nurture.errors import DefinitionError
 from tests.world import DOCUMENTS, START
 
@@ -262,3 +263,22 @@ def test_whoever_sales_has_and_whoever_has_bought_leave_prospecting_audiences(ne
     world.happens("bo", "deal.won")
     assert world.run().counts["audience_removes_told"] == 2
     assert len(readers(world)) == 1
+
+
+def test_a_connection_that_is_lost_while_the_last_reply_is_waited_for_leaves_nothing_unknown(world, monkeypatch):
+    world.lead("ada")
+    world.happens("ada", "content.white_paper_downloaded")
+    taken = MemorySession.commit
+
+    def loses_the_database(session):
+        if world.database.dialect == "postgresql":
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            mine = sa.create_engine(world.database.url)
+            with mine.begin() as connection:
+                connection.execute(sa.text(f"{others} AND datname = current_database()"))
+            mine.dispose()
+        return taken(session)
+
+    monkeypatch.setattr(MemorySession, "commit", loses_the_database)
+    world.run()
+    assert [row["status"] for row in world.rows("messages")] == ["accepted"]
