@@ -7,7 +7,17 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from connectors.email.base import EmailConnector, EmailSession, OutgoingMail, Phase, Receipt, Verdict
+from connectors.email.base import (
+    Abilities,
+    BatchSession,
+    EmailConnector,
+    EmailSession,
+    FindingSession,
+    OutgoingMail,
+    Phase,
+    Receipt,
+    Verdict,
+)
 from connectors.email.console import Console
 from connectors.email.eml_folder import EmlFolder
 from connectors.email.memory import MemoryOutbox
@@ -16,10 +26,13 @@ from connectors.email.smtp_wire import SmtpSettings
 from nurture.errors import BadSetting
 
 __all__ = [
+    "Abilities",
+    "BatchSession",
     "Console",
     "EmailConnector",
     "EmailSession",
     "EmlFolder",
+    "FindingSession",
     "MemoryOutbox",
     "OutgoingMail",
     "Phase",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from types import TracebackType
 from typing import Protocol, Self
 
 from nurture.errors import TransportDown
+from nurture.rendering.mime import MailPlan
 
 RESPONSE_LIMIT = 500
 
@@ -47,6 +49,8 @@ class OutgoingMail:
     sender: str  # envelope sender, a bare address
     recipient: str  # envelope recipient, exactly one bare address
     raw: bytes  # complete RFC 5322 message, CRLF line ends
+    plan: MailPlan | None = None  # what it was built from, for providers that take parts and not the whole
+    tags: tuple[str, ...] = ()  # what the provider may count by, such as the sequence; no personal data
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{1,128}", self.message_key):
@@ -61,6 +65,17 @@ class Receipt:
     response: str  # the provider's words, at most 500 characters, addresses blacked out
     provider_id: str | None  # the provider's own id, such as a queue id
     phase: str  # a Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a way of sending can do beyond one message after the other."""
+
+    batch: int = 1  # the most messages of one act; more than one makes its sessions a BatchSession
+    connections: int = 1  # how many sessions may work side by side
+    # How long the other side knows a message key again: until then the very same act may be repeated without harm.
+    key_lives: timedelta | None = None
+    takes_raw: bool = True  # the message leaves byte for byte as built, so that our own signature on it holds
 
 
 class EmailSession(Protocol):
@@ -90,12 +105,30 @@ class EmailSession(Protocol):
     ) -> None: ...
 
 
+class BatchSession(EmailSession, Protocol):
+    """A session that sends several messages in one act: up to `Abilities.batch` may be staged before it."""
+
+    def commit_all(self) -> tuple[Receipt, ...]:
+        """Send all staged messages in one act; one receipt each, in the order in which they were staged."""
+
+
+class FindingSession(EmailSession, Protocol):
+    """A session that can ask the provider what became of a message."""
+
+    def find(self, message_key: str) -> Receipt | None:
+        """What the provider knows of the message with this key: accepted or rejected; None when it says nothing."""
+
+
 class EmailConnector(Protocol):
     """A way for messages to leave."""
 
     @property
     def name(self) -> str:
         """The kind by which settings choose it."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What it can do beyond one message after the other."""
 
     def open(self) -> EmailSession:
         """Give a session; it may connect only when the first message is staged."""

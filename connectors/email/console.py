@@ -10,7 +10,7 @@ from email.parser import BytesParser
 from types import TracebackType
 from typing import Self, TextIO
 
-from connectors.email.base import OutgoingMail, Phase, Receipt, Verdict, refusal
+from connectors.email.base import Abilities, OutgoingMail, Phase, Receipt, Verdict, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,10 @@ class Console:
     @property
     def name(self) -> str:
         return "console"
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities()
 
     def open(self) -> ConsoleSession:
         """Give a session that prints on the stream."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from connectors.email.base import OutgoingMail, Phase, Receipt, Verdict, refusal
+from connectors.email.base import Abilities, OutgoingMail, Phase, Receipt, Verdict, refusal
 from nurture.errors import TransportDown
 
 
@@ -24,6 +24,10 @@ class EmlFolder:
     @property
     def name(self) -> str:
         return "eml"
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities()
 
     def open(self) -> EmlSession:
         """Make the folder if it is missing and give a session; raises TransportDown."""

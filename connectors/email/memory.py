@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
-from connectors.email.base import OutgoingMail, Phase, Receipt, Verdict, refusal
+from connectors.email.base import Abilities, OutgoingMail, Phase, Receipt, Verdict, refusal
 
 Moment = Literal["open", "stage", "commit"]
 
@@ -23,13 +23,19 @@ class _Fault:
 class MemoryOutbox:
     """Messages appended to `messages`; unlike a folder it keeps a second copy, so that tests can see a duplicate."""
 
-    def __init__(self) -> None:
+    def __init__(self, abilities: Abilities | None = None) -> None:
         self.messages: list[OutgoingMail] = []
+        self.acts: list[tuple[str, ...]] = []  # the keys of each act that arrived
+        self._abilities = abilities or Abilities()
         self._faults: list[_Fault] = []
 
     @property
     def name(self) -> str:
         return "memory"
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._abilities
 
     def open(self) -> MemorySession:
         """Give a session on this outbox."""
@@ -76,40 +82,60 @@ class MemoryOutbox:
 
 
 class MemorySession:
-    """Appends messages one after the other."""
+    """Appends messages, one after the other or so many in one act as the outbox is told to take."""
 
     def __init__(self, outbox: MemoryOutbox) -> None:
         self._outbox = outbox
-        self._staged: OutgoingMail | None = None
+        self._staged: list[OutgoingMail] = []
 
     def stage(self, mail: OutgoingMail) -> Receipt | None:
         """Keep the message aside."""
-        if self._staged is not None:
+        if len(self._staged) >= self._outbox.abilities.batch:
             raise RuntimeError("a message is staged already: commit or abandon it first")
         if reason := refusal(mail):
             return Receipt(Verdict.REJECTED, reason, None, Phase.CHECK)
         if ended := self._outbox.meet("stage", mail):
             return ended
-        self._staged = mail
+        self._staged.append(mail)
         return None
 
     def commit(self) -> Receipt:
-        """Append the staged message to the outbox."""
-        if self._staged is None:
+        """Append the one staged message to the outbox."""
+        if len(self._staged) > 1:
+            raise RuntimeError("several messages are staged: commit_all sends them")
+        return self.commit_all()[0]
+
+    def commit_all(self) -> tuple[Receipt, ...]:
+        """Append what is staged; where keys are known again, an act that arrived before is not repeated."""
+        if not self._staged:
             raise RuntimeError("no message is staged")
-        mail, self._staged = self._staged, None
-        if ended := self._outbox.meet("commit", mail):
+        mails, self._staged = self._staged, []
+        self._outbox.acts.append(tuple(mail.message_key for mail in mails))
+        return tuple(self._place(mail) for mail in mails)
+
+    def _place(self, mail: OutgoingMail) -> Receipt:
+        known = self._outbox.abilities.key_lives is not None and any(
+            mail.message_key == other.message_key for other in self._outbox.messages
+        )
+        if not known and (ended := self._outbox.meet("commit", mail)):
             return ended
-        self._outbox.messages.append(mail)
+        if not known:
+            self._outbox.messages.append(mail)
         return Receipt(Verdict.ACCEPTED, "kept in memory", f"memory-{mail.message_key}", Phase.DOT)
 
+    def find(self, message_key: str) -> Receipt | None:
+        """Whether it lies here."""
+        if not any(mail.message_key == message_key for mail in self._outbox.messages):
+            return None
+        return Receipt(Verdict.ACCEPTED, "found in memory", f"memory-{message_key}", Phase.DOT)
+
     def abandon(self) -> None:
-        """Forget the staged message."""
-        self._staged = None
+        """Forget what is staged."""
+        self._staged.clear()
 
     def close(self) -> None:
         """Forget what is staged."""
-        self._staged = None
+        self._staged.clear()
 
     def __enter__(self) -> Self:
         return self

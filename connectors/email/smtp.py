@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from connectors.email.base import OutgoingMail, Phase, Receipt, Verdict, provider_text, refusal
+from connectors.email.base import Abilities, OutgoingMail, Phase, Receipt, Verdict, provider_text, refusal
 from connectors.email.smtp_wire import SmtpSettings, Wire, open_wire, refused, words_of
 
 _QUIT_PATIENCE_S = 5.0
@@ -42,6 +42,10 @@ class SmtpConnector:
     @property
     def name(self) -> str:
         return "smtp"
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities(connections=self.settings.connections)
 
     def open(self) -> SmtpSession:
         """Give a session that connects when the first message is staged."""

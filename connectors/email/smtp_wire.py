@@ -39,6 +39,7 @@ class SmtpSettings:
     dot_timeout_s: float = 600.0  # RFC 5321 4.5.3.2.6: a shorter wait after the final dot breeds duplicates
     helo: str | None = None  # our name in EHLO; None: the address of our end of the connection
     ca_file: str | None = None  # certificate authorities in PEM; None: those of the system
+    connections: int = 4  # how many may be open side by side
 
     def __post_init__(self) -> None:
         if not self.host or not self.host.isprintable() or " " in self.host:
@@ -49,6 +50,8 @@ class SmtpSettings:
             raise BadSetting(f"SMTP setting `security` must be one of {', '.join(get_args(Security))}")
         if (self.username is None) != (self.password is None):
             raise BadSetting("SMTP settings `username` and `password` go together: give both or neither")
+        if not 1 <= self.connections <= 100:
+            raise BadSetting("SMTP setting `connections` must be between 1 and 100")
         if min(self.timeout_s, self.dot_timeout_s) <= 0:
             raise BadSetting("SMTP settings `timeout_s` and `dot_timeout_s` must be above 0 seconds")
         if self.helo is not None and not re.fullmatch(r"[!-~]+", self.helo):
