@@ -9,10 +9,10 @@ from db.tables.outside import (
     audience_members,
     sales_task_leads,
     sales_tasks,
-    transports,
 )
 from db.tables.runs import installation, runs, work_queue
 from db.tables.scores import score_contributions, scores, stage_transitions
+from db.tables.sending import erasures, frozen_mails, provider_facts, sending_days, tracked_links, transports
 from db.tables.sequences import enrollments, entry_marks, executed_steps, messages, sequence_states
 
 __all__ = [
@@ -25,14 +25,17 @@ __all__ = [
     "definition_versions",
     "enrollments",
     "entry_marks",
+    "erasures",
     "events",
     "executed_steps",
+    "frozen_mails",
     "identities",
     "installation",
     "intake_files",
     "leads",
     "messages",
     "metadata",
+    "provider_facts",
     "publication_items",
     "publications",
     "runs",
@@ -40,10 +43,12 @@ __all__ = [
     "sales_tasks",
     "score_contributions",
     "scores",
+    "sending_days",
     "sequence_states",
     "source_cursors",
     "stage_transitions",
     "suppressions",
+    "tracked_links",
     "transports",
     "work_queue",
 ]

@@ -24,9 +24,15 @@ def primary_id() -> Column[int]:
     return Column("id", Id, primary_key=True, autoincrement=True)
 
 
-def reference(name: str, target: str, *, nullable: bool = False, index: bool = False, **kw: Any) -> Column[int]:
+def reference(
+    name: str, target: str, *, nullable: bool = False, index: bool = False, primary_key: bool = False, **kw: Any
+) -> Column[int]:
     """A foreign key to `table.id`."""
-    return Column(name, Id, ForeignKey(target, **kw), nullable=nullable, index=index)
+    foreign = ForeignKey(target, **kw)
+    if primary_key:
+        # A key that is given is never a number that grows by itself.
+        return Column(name, Id, foreign, nullable=nullable, index=index, primary_key=True, autoincrement=False)
+    return Column(name, Id, foreign, nullable=nullable, index=index)
 
 
 def instant(name: str, *, nullable: bool = False, index: bool = False) -> Column[Any]:

@@ -44,6 +44,7 @@ leads = Table(
     instant("stage_since", nullable=True),
     reference("merged_into_id", "leads.id", nullable=True, index=True),
     instant("merged_at", nullable=True),
+    instant("erased_at", nullable=True),
     instant("created_at"),
     instant("updated_at"),
     one_of("stage", "lead", "mql", "sql", "customer"),
@@ -143,13 +144,18 @@ suppressions = Table(
     metadata,
     primary_id(),
     Column("email_hash", Key, nullable=False, comment="keyed hash, so that it survives erasure"),
-    Column("scope", Key, nullable=False, comment="all, or topic:<name>"),
-    # hard_bounce: the mailbox does not exist; complaint: marked as spam; unsubscribed: asked us to stop;
-    # operator: stopped by hand; imported: came with a list
+    Column("scope", Key, nullable=False, comment="all, channel:<name>, or topic:<name>"),
+    # hard_bounce: the mailbox does not exist; soft_bounce: it took nothing for too long; complaint: marked as spam;
+    # unsubscribed: asked us to stop; operator: stopped by hand; imported: came with a list; provider: the provider
+    # does not deliver to it; erased: asked to be forgotten
     Column("reason", String(32), nullable=False),
     instant("since"),
     instant("lifted_at", nullable=True),
-    one_of("reason", "hard_bounce", "complaint", "unsubscribed", "operator", "imported"),
+    Column("lifted_because", Text, comment="who lifted it and why: only ever an explicit act"),
+    one_of(
+        "reason",
+        *("hard_bounce", "soft_bounce", "complaint", "unsubscribed", "operator", "imported", "provider", "erased"),
+    ),
     Index(
         "uq_suppressions_active",
         "email_hash",

@@ -1,4 +1,4 @@
-"""Ledgers of what the advertising platforms and sales were told, and the state of the e-mail transports."""
+"""Ledgers of what the advertising platforms and sales were told."""
 
 from __future__ import annotations
 
@@ -103,14 +103,4 @@ sales_task_leads = Table(
     Column("reason", Text),
     UniqueConstraint("task_id", "lead_id"),
     comment="the people of a task; in b2b a colleague who qualifies is added",
-)
-
-transports = Table(
-    "transports",
-    metadata,
-    Column("name", Key, primary_key=True),
-    instant("paused_until", nullable=True),
-    Column("reason", Text),
-    instant("changed_at"),
-    comment="shared by all workers: a transport that refuses the sender pauses, no step is consumed",
 )

@@ -194,6 +194,7 @@ messages = Table(
     ),
     Index("ix_messages_sent", "lead_id", "handed_over_at"),
     Index("ix_messages_settled", "settled_at"),
+    Index("ix_messages_provider", "provider_id"),
     comment="the ledger: one row per message before anything is handed over",
 )
 

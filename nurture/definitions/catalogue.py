@@ -49,11 +49,23 @@ class ProfileField(Part):
     label: str = ""
 
 
+Basis = Literal["consent", "soft_opt_in", "legitimate_interest"]
+
+
 class Topic(Part):
-    """What a person can consent to or withdraw from."""
+    """What a person can consent to or withdraw from.
+
+    `bases` are the lawful bases that allow it; `wording` is the text that people agree to on our own pages. A topic of
+    the channel `tracking` covers measuring: who withdraws it gets links that go straight to their goal.
+    """
 
     label: str
-    channel: Literal["email", "ads", "phone"] = "email"
+    channel: Literal["email", "ads", "phone", "tracking"] = "email"
+    bases: list[Basis] = Field(default_factory=lambda: ["consent", "soft_opt_in", "legitimate_interest"], min_length=1)
+    wording: str = ""
+    double_opt_in: bool = False
+    track_clicks: bool = True
+    track_opens: bool = False
 
 
 class Catalogue(Part):
