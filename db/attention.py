@@ -41,7 +41,7 @@ def paused_transports(connection: Connection, now: datetime) -> list[dict[str, A
     """The transports that refuse us: name, until when they rest, and why in the provider's words."""
     rows = connection.execute(
         select(transports.c.name, transports.c.paused_until, transports.c.reason)
-        .where(transports.c.paused_until > NOW)
+        .where(transports.c.paused_until > NOW, transports.c.failures > 0)
         .order_by(transports.c.name),
         {"now": now},
     )
@@ -59,7 +59,7 @@ _KINDS: dict[str, Select[Any]] = {
     for each, since, condition in (
         # Nobody knows whether these were sent; they are never resent by themselves.
         ("messages-unknown", messages.c.handed_over_at, messages.c.status == "unknown"),
-        ("transport-paused", transports.c.changed_at, transports.c.paused_until > NOW),
+        ("transport-paused", transports.c.changed_at, and_(transports.c.paused_until > NOW, transports.c.failures > 0)),
         # A field is missing, or the text is unfit; the message waits.
         (
             "messages-cannot-render",

@@ -5,19 +5,20 @@ Each is fenced by the owner's token: a worker whose lease has run out changes no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, and_, literal, or_, select, update
 
-from db import sequences, work
+from db import frozen_mails, sequences, work
 from db.conditions import NOW
 from db.contact_caps import ContactCaps
 from db.holds import IN_SALES_HANDS, is_held, pause_for_sales
 from db.holds import ON_HOLD as SEQUENCES_ON_HOLD
 from db.messages import FREQUENCY_CAP, ON_HOLD, moved_on, ready, refusal
+from db.subqueries import there_is
 from db.tables import accounts, consent_states, leads, messages
 from db.types import UTCDateTime, database_clock, plus_seconds
 
@@ -27,45 +28,72 @@ MOST_ATTEMPTS = 10
 OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
 
 
-def recover(connection: Connection, now: datetime) -> dict[str, int]:
-    """Take over what dead workers left: claims go back to the queue, hand-overs become unknown and are never resent."""
+def recover(
+    connection: Connection, now: datetime, repeatable: str | None = None, *, any_transport: bool = False
+) -> dict[str, int]:
+    """Take over what dead workers left: claims go back to the queue, hand-overs become unknown and are never resent.
+
+    The transport in use, when it knows keys again (`repeatable`), gets the very same act once more while they live; of
+    another one nothing can be repeated. With `any_transport` that is left open.
+    """
     expired = and_(messages.c.settled_at.is_(None), messages.c.lease_until < database_clock())
+    parked = given_up = 0
+    if repeatable is not None or any_transport:
+        parked = frozen_mails.park_expired(connection, expired, repeatable, now)
+    if not any_transport:
+        given_up = frozen_mails.give_up(connection, repeatable, now)
+    is_frozen = frozen_mails.is_frozen()
     requeued = connection.execute(
         update(messages)
-        .where(messages.c.status == "claimed", expired)
+        .where(messages.c.status == "claimed", expired, ~is_frozen)
         .values(status="queued", owner=None, lease_until=None)
     ).rowcount
     unknown = connection.execute(
         update(messages)
-        .where(messages.c.status == "handing_over", expired)
+        .where(or_(messages.c.status == "handing_over", and_(messages.c.status == "claimed", is_frozen)), expired)
         .values(
             status="unknown",
-            reason="reply-lost",
+            reason=frozen_mails.REPLY_LOST,
             detail="the worker died during the hand-over",
             settled_at=now,
             owner=None,
             lease_until=None,
         )
     ).rowcount
-    return {"messages_requeued": requeued, "messages_unknown": unknown}
+    return {"messages_requeued": requeued, "messages_unknown": unknown + given_up, "messages_to_repeat": parked}
 
 
-def claim(connection: Connection, owner: str, now: datetime, limit: int, lease: timedelta) -> list[dict[str, Any]]:
-    """Take ready messages for one worker, most urgent first, with all that rendering needs."""
+def lease_end(lease: timedelta) -> Any:
+    """When a claim made now ends by itself, by the clock of the database."""
+    return plus_seconds(database_clock(), literal(lease.total_seconds()))
+
+
+def claim(
+    connection: Connection,
+    owner: str,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    *,
+    measuring: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """Take ready messages for one worker, most urgent first, with all that rendering needs.
+
+    `measuring` are the topics of which a withdrawal means that a lead's mails carry nothing to measure it by.
+    """
     wanted = (
         select(messages.c.id)
         .where(ready(), messages.c.sequence.not_in(SEQUENCES_ON_HOLD))
         .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
         .limit(limit)
     )
-    lease_until = plus_seconds(database_clock(), literal(lease.total_seconds()))
     claimed = connection.execute(
         update(messages)
         .where(work.is_free(connection, messages.c.id, wanted))
-        .values(status="claimed", owner=owner, lease_until=lease_until, reason=None),
+        .values(status="claimed", owner=owner, lease_until=lease_end(lease), reason=None),
         {"now": now},
     ).rowcount
-    return _claimed(connection, owner) if claimed else []
+    return _claimed(connection, owner, measuring) if claimed else []
 
 
 # What an e-mail may know of its reader.
@@ -84,9 +112,9 @@ _READER = (
 )
 
 
-def _claimed(connection: Connection, owner: str) -> list[dict[str, Any]]:
+def _claimed(connection: Connection, owner: str, measuring: Collection[str]) -> list[dict[str, Any]]:
     query = (
-        select(messages, *_READER)
+        select(messages, *_READER, _not_measured(measuring).label("not_measured"))
         .join(leads, leads.c.id == messages.c.lead_id)
         .outerjoin(accounts, accounts.c.id == leads.c.account_id)
         # Known from the status, and said so that the index of the open messages serves.
@@ -94,6 +122,17 @@ def _claimed(connection: Connection, owner: str) -> list[dict[str, Any]]:
         .order_by(messages.c.priority.desc(), messages.c.due_at, messages.c.id)
     )
     return [dict(row) for row in connection.execute(query, {"owner": owner}).mappings()]
+
+
+def _not_measured(measuring: Collection[str]) -> Any:
+    if not measuring:
+        return sa.false()
+    return there_is(
+        consent_states,
+        consent_states.c.lead_id == leads.c.id,
+        consent_states.c.topic.in_(sorted(measuring)),
+        consent_states.c.status == "withdrawn",
+    )
 
 
 def reader(connection: Connection, lead_id: int) -> dict[str, Any]:
@@ -316,10 +355,27 @@ def reject_claimed(
     )
 
 
+def take_back(connection: Connection, message_ids: Sequence[int], owner: str) -> None:
+    """Nothing of what was being handed over has left: it goes back, and no attempt is counted."""
+    mine = and_(messages.c.id.in_(message_ids), messages.c.owner == owner, messages.c.status == "handing_over")
+    connection.execute(
+        update(messages)
+        .where(mine)
+        .values(
+            status="queued",
+            owner=None,
+            lease_until=None,
+            handed_over_at=None,
+            attempts=messages.c.attempts - 1,
+        )
+    )
+
+
 def release(connection: Connection, owner: str) -> int:
     """Give back every claim of a worker that stops."""
+    mine = and_(messages.c.owner == owner, messages.c.status == "claimed", messages.c.settled_at.is_(None))
+    is_frozen = frozen_mails.is_frozen()
+    connection.execute(update(messages).where(mine, is_frozen).values(**frozen_mails.PARKED))
     return connection.execute(
-        update(messages)
-        .where(messages.c.owner == owner, messages.c.status == "claimed", messages.c.settled_at.is_(None))
-        .values(status="queued", owner=None, lease_until=None)
+        update(messages).where(mine, ~is_frozen).values(status="queued", owner=None, lease_until=None)
     ).rowcount

@@ -24,7 +24,7 @@ from db.tables import (
     sequence_states,
     suppressions,
 )
-from db.types import epoch_seconds, plus_seconds
+from db.types import UTCDateTime, epoch_seconds, plus_seconds
 from db.windows import Place, opening
 
 STATUSES = ("queued", "claimed", "handing_over", "accepted", "rejected", "failed", "unknown", "skipped")
@@ -136,6 +136,30 @@ def hold_until_open(
     return hold_until(connection, held, QUIET_HOURS, now)
 
 
+def hold_ready(connection: Connection, until: datetime, reason: str, now: datetime) -> int:
+    """Hold everything that is ready until then; returns how many messages."""
+    mine = ready(), messages.c.sequence.not_in(_ON_HOLD)
+    held = select(messages.c.id, literal(until, UTCDateTime()).label("until")).where(*mine).subquery("held")
+    return hold_until(connection, held, reason, now)
+
+
+def unknown_of(connection: Connection, transport: str, *, before: datetime, limit: int) -> list[tuple[int, str]]:
+    """Ids and keys of unknown messages that a transport was given before then, the oldest first."""
+    rows = connection.execute(
+        select(messages.c.id, messages.c.key)
+        .where(
+            # In the words of their index.
+            sa.literal_column("messages.status") == sa.literal_column("'unknown'"),
+            messages.c.transport == transport,
+            messages.c.handed_over_at <= before,
+            messages.c.key.is_not(None),
+        )
+        .order_by(messages.c.handed_over_at, messages.c.id)
+        .limit(limit)
+    )
+    return [(int(id_), str(key)) for id_, key in rows]
+
+
 def hold_until(connection: Connection, held: FromClause, reason: str, now: datetime) -> int:
     """Hold queued messages (`id`, `until`) for a reason that must not make them come too late; returns how many."""
     # Held once more for the same reason: it was not its turn in between either.
@@ -190,14 +214,16 @@ def give_slot_back(connection: Connection, message_id: int, now: datetime) -> No
     connection.execute(_SLOT_IS_BACK, {"message": message_id, "now": now})
 
 
-def resolve(connection: Connection, message_id: int, status: str, detail: str, now: datetime) -> int:
-    """A person settles an unknown message by evidence; returns 0 when it is not unknown."""
+def resolve(
+    connection: Connection, message_id: int, status: str, detail: str, now: datetime, *, by: str = "resolved-by-person"
+) -> int:
+    """Settle an unknown message by evidence; returns 0 when it is not unknown."""
     settled = connection.execute(
         update(messages)
         .where(messages.c.id == message_id, messages.c.status == "unknown")
         .values(
             status=status,
-            reason=None if status == "accepted" else "resolved-by-person",
+            reason=None if status == "accepted" else by,
             detail=detail[:500],
             settled_at=now,
         )

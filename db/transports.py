@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
 from db.tables import transports
 from db.work import insert_for
 
+# A sender that is refused is tried again after so long, each time twice as long, up to the longest.
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=30), timedelta(hours=4)
+# The longest that a provider may ask us to wait.
+LONGEST_WAIT = timedelta(hours=1)
+ASKED_TO_WAIT = "asked-to-wait"
 
-def pause(connection: Connection, name: str, until: datetime, reason: str, now: datetime) -> None:
-    """All workers leave a transport alone that refuses the sender."""
-    rows = insert_for(connection)(transports).values(name=name, paused_until=until, reason=reason[:500], changed_at=now)
+
+def refused(connection: Connection, name: str, reason: str, now: datetime) -> int:
+    """The sender is refused: all workers leave the transport alone, each time longer; returns how often in a row."""
+    failures = _failures(connection, name) + 1
+    pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+    _write(connection, name, paused_until=now + pause, reason=reason[:500], failures=failures, changed_at=now)
+    return failures
+
+
+def wait(connection: Connection, name: str, seconds: float, now: datetime) -> None:
+    """The provider asks us to wait: all workers do; nothing is wrong."""
+    until = now + min(timedelta(seconds=max(seconds, 1.0)), LONGEST_WAIT)
+    _write(connection, name, paused_until=until, reason=ASKED_TO_WAIT, changed_at=now)
+
+
+def works(connection: Connection, name: str, now: datetime) -> None:
+    """The transport has taken a message: the refusals are over."""
     connection.execute(
-        rows.on_conflict_do_update(
-            index_elements=["name"],
-            set_={column: rows.excluded[column] for column in ("paused_until", "reason", "changed_at")},
-        )
+        update(transports)
+        .where(transports.c.name == name, transports.c.failures > 0)
+        .values(failures=0, paused_until=None, reason=None, changed_at=now)
+    )
+
+
+def on_probation(connection: Connection, name: str) -> bool:
+    """Whether the sender was refused last time, so that a single message has to show that it works again."""
+    return _failures(connection, name) > 0
+
+
+def _failures(connection: Connection, name: str) -> int:
+    found = connection.execute(select(transports.c.failures).where(transports.c.name == name)).scalar_one_or_none()
+    return int(found or 0)
+
+
+def _write(connection: Connection, name: str, **values: Any) -> None:
+    rows = insert_for(connection)(transports).values(name=name, **{"failures": 0, **values})
+    connection.execute(
+        rows.on_conflict_do_update(index_elements=["name"], set_={column: rows.excluded[column] for column in values})
     )
 
 
@@ -27,11 +63,4 @@ def paused(connection: Connection, name: str, now: datetime) -> RowMapping | Non
         connection.execute(select(transports).where(transports.c.name == name, transports.c.paused_until > now))
         .mappings()
         .one_or_none()
-    )
-
-
-def resume(connection: Connection, name: str, now: datetime) -> None:
-    """The transport works again."""
-    connection.execute(
-        update(transports).where(transports.c.name == name).values(paused_until=None, reason=None, changed_at=now)
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import sleep
 from typing import Any
 
 from connectors.audiences.base import AudiencePlatform
@@ -88,6 +90,11 @@ class Context:
     audiences: dict[str, AudiencePlatform] = field(default_factory=dict)
     crm: Crm | None = None
     batch_size: int = 20_000
+    # How a worker waits for its rate, in seconds, and whom it asks before it sends so many messages.
+    wait: Callable[[float], None] = sleep
+    pace: Callable[[int], None] | None = None
+    # The numbers of links that mails lead to, as far as this process has met them.
+    link_numbers: dict[str, int] = field(default_factory=dict)
     _compiled: Compiled | None = None
 
     def compiled(self) -> Compiled:

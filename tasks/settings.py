@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +55,24 @@ class EmailSettings(_Part):
     reply_timeout_seconds: float = 600
     lease_seconds: float = 900
     limit_per_run: int = 20_000
+    connections: int = Field(4, ge=1, le=100)
+    rate_per_second: float | None = Field(None, gt=0)
+    daily_limit: int | None = Field(None, ge=1)
+    ramp_up_from: date | None = None
+    ramp_up_first_day: int = Field(200, ge=1)
+    ramp_up_growth: float = Field(1.5, ge=1, le=10)
+    bounce_address: str | None = None
+    unsubscribe_address: str | None = None
+    dkim_key: SecretStr | None = None
+    dkim_selector: str = "ripen"
+    dkim_domain: str | None = None
+
+
+class TrackingSettings(_Part):
+    """Whether mails are measured at all; topics and leads can say no for themselves."""
+
+    clicks: bool = True
+    opens: bool = True
 
 
 class FolderSourceSettings(_Part):
@@ -100,6 +119,7 @@ class Settings(BaseSettings):
     project: ProjectSettings = Field(default_factory=ProjectSettings)
     sender: SenderSettings = Field(default_factory=SenderSettings)
     email: EmailSettings = Field(default_factory=EmailSettings)
+    tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     sources: list[FolderSourceSettings | HttpSourceSettings] = Field(default_factory=list)
     audiences_folder: str = "audiences"

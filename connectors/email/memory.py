@@ -23,10 +23,11 @@ class _Fault:
 class MemoryOutbox:
     """Messages appended to `messages`; unlike a folder it keeps a second copy, so that tests can see a duplicate."""
 
-    def __init__(self, abilities: Abilities | None = None) -> None:
+    def __init__(self, abilities: Abilities | None = None, *, finds: bool = False) -> None:
         self.messages: list[OutgoingMail] = []
         self.acts: list[tuple[str, ...]] = []  # the keys of each act that arrived
         self._abilities = abilities or Abilities()
+        self._finds = finds
         self._faults: list[_Fault] = []
 
     @property
@@ -40,7 +41,7 @@ class MemoryOutbox:
     def open(self) -> MemorySession:
         """Give a session on this outbox."""
         self.meet("open", None)
-        return MemorySession(self)
+        return FindingMemorySession(self) if self._finds else MemorySession(self)
 
     def misbehave(
         self,
@@ -123,12 +124,6 @@ class MemorySession:
             self._outbox.messages.append(mail)
         return Receipt(Verdict.ACCEPTED, "kept in memory", f"memory-{mail.message_key}", Phase.DOT)
 
-    def find(self, message_key: str) -> Receipt | None:
-        """Whether it lies here."""
-        if not any(mail.message_key == message_key for mail in self._outbox.messages):
-            return None
-        return Receipt(Verdict.ACCEPTED, "found in memory", f"memory-{message_key}", Phase.DOT)
-
     def abandon(self) -> None:
         """Forget what is staged."""
         self._staged.clear()
@@ -144,3 +139,13 @@ class MemorySession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class FindingMemorySession(MemorySession):
+    """One that can be asked what became of a message."""
+
+    def find(self, message_key: str) -> Receipt | None:
+        """Whether it lies here."""
+        if not any(mail.message_key == message_key for mail in self._outbox.messages):
+            return None
+        return Receipt(Verdict.ACCEPTED, "found in memory", f"memory-{message_key}", Phase.DOT)

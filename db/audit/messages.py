@@ -12,6 +12,7 @@ from db import hand_over, work
 from db.audit.check import DUE_BY, RESTING, Check, Done, Scene
 from db.audit.sent import LEDGER_ROW_LOST
 from db.conditions import NOW
+from db.frozen_mails import is_frozen, is_parked
 from db.subqueries import there_is
 from db.tables import (
     definition_versions,
@@ -188,15 +189,17 @@ def _left_in_hand(connection: Connection, scene: Scene) -> Select[Any]:
         messages.c.settled_at.is_(None),
         messages.c.status.in_(("claimed", "handing_over")),
         or_(messages.c.lease_until.is_(None), messages.c.lease_until < over),
+        # What waits to be repeated under its key is in nobody's hands.
+        not_(and_(is_parked(), is_frozen())),
     )
 
 
 def _take_over(connection: Connection, scene: Scene) -> Done:
     without = update(messages).where(
-        messages.c.status.in_(("claimed", "handing_over")), messages.c.lease_until.is_(None)
+        messages.c.status.in_(("claimed", "handing_over")), messages.c.lease_until.is_(None), not_(is_frozen())
     )
     connection.execute(without.values(lease_until=plus_seconds(database_clock(), literal(-_LEASE_OVER))))
-    done = hand_over.recover(connection, scene.now)
+    done = hand_over.recover(connection, scene.now, any_transport=True)
     return [("back in the queue", done["messages_requeued"]), ("in doubt", done["messages_unknown"])]
 
 

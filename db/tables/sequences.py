@@ -195,6 +195,12 @@ messages = Table(
     Index("ix_messages_sent", "lead_id", "handed_over_at"),
     Index("ix_messages_settled", "settled_at"),
     Index("ix_messages_provider", "provider_id"),
+    Index(
+        "ix_messages_unknown",
+        "handed_over_at",
+        sqlite_where=text("status = 'unknown'"),
+        postgresql_where=text("status = 'unknown'"),
+    ),
     comment="the ledger: one row per message before anything is handed over",
 )
 

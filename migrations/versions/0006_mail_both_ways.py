@@ -23,6 +23,10 @@ def upgrade() -> None:
     op.add_column("transports", sa.Column("tokens_at", UTCDateTime(), nullable=True))
     op.add_column("leads", sa.Column("erased_at", UTCDateTime(), nullable=True))
     op.create_index("ix_messages_provider", "messages", ["provider_id"])
+    unknown = sa.text("status = 'unknown'")
+    op.create_index(
+        "ix_messages_unknown", "messages", ["handed_over_at"], sqlite_where=unknown, postgresql_where=unknown
+    )
     op.create_table(
         "sending_days",
         sa.Column("domain", Key, nullable=False, comment="of the sender's address"),
@@ -102,6 +106,7 @@ def downgrade() -> None:
     _reasons(_REASONS)
     for table in ("erasures", "provider_facts", "tracked_links", "frozen_mails", "sending_days"):
         op.drop_table(table)
+    op.drop_index("ix_messages_unknown", "messages")
     op.drop_index("ix_messages_provider", "messages")
     op.drop_column("leads", "erased_at")
     for name in ("tokens_at", "tokens", "failures"):

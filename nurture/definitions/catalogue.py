@@ -50,6 +50,7 @@ class ProfileField(Part):
 
 
 Basis = Literal["consent", "soft_opt_in", "legitimate_interest"]
+_BASES: tuple[Basis, ...] = ("consent", "soft_opt_in", "legitimate_interest")
 
 
 class Topic(Part):
@@ -61,7 +62,7 @@ class Topic(Part):
 
     label: str
     channel: Literal["email", "ads", "phone", "tracking"] = "email"
-    bases: list[Basis] = Field(default_factory=lambda: ["consent", "soft_opt_in", "legitimate_interest"], min_length=1)
+    bases: list[Basis] = Field(default_factory=lambda: list(_BASES), min_length=1)
     wording: str = ""
     double_opt_in: bool = False
     track_clicks: bool = True

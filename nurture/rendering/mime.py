@@ -11,7 +11,7 @@ from base64 import encodebytes
 from binascii import b2a_qp
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from email import policy
 from email.header import decode_header
@@ -21,7 +21,7 @@ from email.parser import BytesParser
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from nurture.errors import HeaderInjection, RenderRefused
 from nurture.rendering.headers import cached_mailbox, display_name, mailbox, unstructured, wire_address
@@ -81,6 +81,17 @@ class MailPlan:
     feedback_id: str | None = None
     precedence: Literal["bulk", "list"] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan_as_json(plan: MailPlan) -> dict[str, Any]:
+    """The plan as plain JSON values, so that the very same message can be built again."""
+    values = asdict(plan)
+    return {**values, "date": plan.date.isoformat(), "headers": dict(plan.headers)}
+
+
+def plan_from_json(values: Mapping[str, Any]) -> MailPlan:
+    """The plan that `plan_as_json` wrote down."""
+    return MailPlan(**{**values, "date": datetime.fromisoformat(values["date"])})
 
 
 def build_mime(plan: MailPlan) -> bytes:

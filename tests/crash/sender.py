@@ -11,9 +11,10 @@ from connectors.email import EmailConnector, build_email_connector
 from db import hand_over
 from db.engine import Database
 from nurture import failpoints
-from tasks import deliver as delivering
 from tasks.context import Context
 from tasks.day import run_flow
+from tasks.delivery import worker as delivering
+from tasks.delivery import workers
 from tasks.settings import EmailSettings, Settings
 
 SECRET = "a secret of the tests, long enough"
@@ -67,37 +68,28 @@ def points(url: str, home: str, port: int, now: datetime, flow: str = "deliver")
 def send_then_mark() -> None:
     """The classic mistake: nothing is written before the message is out of the house."""
 
-    class Wrong(delivering._Worker):
-        def _may_go(self, mail):
-            return True
+    class Wrong(delivering.Worker):
+        def _may_go(self, mails):
+            return list(mails)
 
-        def _record(self, mail, receipt):
+        def record(self, receipts):
             with self.database.write() as connection:
-                hand_over.hand_over(
-                    connection,
-                    mail.message_id,
-                    self.owner,
-                    self.run.now,
-                    self.lease,
-                    transport="x",
-                    subject="",
-                    locale="",
-                    caps=self.compiled.caps,
-                )
+                for mail, _ in receipts:
+                    self.check(connection, mail)
                 failpoints.hit("deliver.before_verdict_commit")
-            super()._record(mail, receipt)
+            super().record(receipts)
 
-    delivering._Worker = Wrong
+    workers.Worker = Wrong
 
 
 def mark_then_send() -> None:
     """The other mistake: the message is marked as sent before it is."""
 
-    class Wrong(delivering._Worker):
-        def _may_go(self, mail):
-            allowed = super()._may_go(mail)
-            if allowed:
-                with self.database.write() as connection:
+    class Wrong(delivering.Worker):
+        def _may_go(self, mails):
+            allowed = super()._may_go(mails)
+            with self.database.write() as connection:
+                for mail in allowed:
                     hand_over.settle(
                         connection,
                         mail.message_id,
@@ -110,10 +102,10 @@ def mark_then_send() -> None:
                     )
             return allowed
 
-        def _record(self, mail, receipt):
+        def record(self, receipts):
             failpoints.hit("deliver.settled")
 
-    delivering._Worker = Wrong
+    workers.Worker = Wrong
 
 
 WRONG = {"send-then-mark": send_then_mark, "mark-then-send": mark_then_send}

@@ -58,7 +58,7 @@ def test_a_message_without_a_recorded_reply_needs_a_person_until_it_is_resolved(
 def test_a_paused_transport_needs_a_person_until_its_pause_is_over(world):
     until = world.now + timedelta(minutes=30)
     with world.database.write() as connection:
-        transports.pause(connection, "smtp", until, "535 wrong password", world.now)
+        assert transports.refused(connection, "smtp", "535 wrong password", world.now) == 1
     assert troubles(world) == {"transport-paused": 1}
     with world.database.read() as connection:
         paused = attention.paused_transports(connection, world.now)

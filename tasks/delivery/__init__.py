@@ -1,0 +1,1 @@
+"""How messages leave: workers side by side, their common allowance, and what becomes of doubts."""

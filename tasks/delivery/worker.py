@@ -1,0 +1,351 @@
+"""One worker: one owner token, one session, one act at a time past the point of no return.
+
+An act is one message, or a batch where the provider takes several at once. Everything of it that can be repeated comes
+first, then one transaction checks each message once more and marks it, then the act, then one transaction records what
+became of it. A crash in between leaves no more in doubt than this worker's one act.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from threading import Event
+from typing import Any, cast
+from uuid import uuid4
+
+from connectors.email.base import BatchSession, EmailSession, OutgoingMail, Receipt, Verdict
+from db import frozen_mails, hand_over, messages, tracked_links, transports
+from db.engine import Connection
+from nurture.errors import RetryLater, SkipThis, TransportDown
+from nurture.failpoints import hit
+from nurture.keys import message_key
+from nurture.rendering.mime import plan_as_json
+from tasks.context import Compiled, Run
+from tasks.delivery.allowance import Allowance, Share
+from tasks.mail import Composer, Draft, Mail
+
+_BATCH = 200
+_MISSING_FIELD_HOLD = timedelta(hours=24)
+# Before the provider forgets a key, repeating ends: the request may be under way for a while.
+_KEY_MARGIN = timedelta(hours=2)
+
+
+class Worker:
+    """Sends until nothing is ready, or until the run's limit, the transport or `stop` ends it."""
+
+    def __init__(self, run: Run, compiled: Compiled, allowance: Allowance, stop: Event) -> None:
+        self.run = run
+        self.compiled = compiled
+        self.allowance = allowance
+        self.stop = stop
+        self.counts: Counter[str] = Counter()
+        self.abilities = run.context.email.abilities
+        self.owner = f"{platform.node()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.lease = timedelta(seconds=run.context.settings.email.lease_seconds)
+        # Not one connection kept: while the last reply is waited for it may be lost, and the verdict needs another.
+        self.database = run.context.database
+        self.composer = Composer(
+            run.context.settings, compiled, run.now, takes_raw=run.context.email.abilities.takes_raw
+        )
+        topics = compiled.bundle.catalogue.topics
+        self.measuring = tuple(name for name, topic in topics.items() if topic.channel == "tracking")
+        with self.database.read() as connection:
+            self.on_probation = transports.on_probation(connection, run.context.email.name)
+
+    def work(self) -> bool:
+        """Claim and send until nothing is ready; False when something stops us before."""
+        try:
+            session = self.run.context.email.open()
+        except TransportDown as error:
+            return self.transport_refuses(str(error))
+        except RetryLater as error:
+            return self.transport_is_away(error)
+        try:
+            with session:
+                return self._empty_queue(session)
+        finally:
+            if self.stop.is_set():
+                self._release()
+
+    def _empty_queue(self, session: EmailSession) -> bool:
+        while not self.stop.is_set():
+            hit("deliver.before_claim")
+            drafts, share = self._claim(1 if self.on_probation else _BATCH)
+            if share.ask_again_in is not None:
+                self.run.context.wait(share.ask_again_in)
+                continue
+            if not share.messages or drafts is None:
+                return not self.allowance.limit_reached
+            hit("deliver.claimed")
+            mails = self._compose(drafts)
+            for first in range(0, len(mails), self.abilities.batch):
+                if self.stop.is_set() or not self.send(session, mails[first : first + self.abilities.batch]):
+                    return False
+        return False
+
+    def _claim(self, limit: int) -> tuple[list[tuple[Mapping[str, Any], str]] | None, Share]:
+        """Rows with their keys; None when nothing is ready."""
+        with self.database.write() as connection:
+            share = self.allowance.share(connection, limit)
+            if not share.messages:
+                return None, share
+            rows = hand_over.claim(
+                connection, self.owner, self.run.now, share.messages, self.lease, measuring=self.measuring
+            )
+            self.allowance.give_back(connection, share.messages - len(rows))
+            secret = self.run.context.settings.secret_bytes()
+            keys = {row["id"]: message_key(secret, row["enrollment_id"], row["step_id"]) for row in rows}
+            hand_over.give_keys(connection, keys)
+        if self.run.context.pace is not None and rows:
+            self.run.context.pace(len(rows))
+        return [(row, keys[row["id"]]) for row in rows] or None, share
+
+    # --- Writing ------------------------------------------------------------------------------------------------------
+
+    def _compose(self, claimed: Sequence[tuple[Mapping[str, Any], str]]) -> list[Mail]:
+        drafts: list[Draft] = []
+        for row, key in claimed:
+            try:
+                drafts.append(self.composer.draft(row, key))
+            except SkipThis as error:
+                self._cannot_render(int(row["id"]), error)
+        numbers = self._numbers_of({url for draft in drafts for url in draft.links})
+        mails: list[Mail] = []
+        for draft in drafts:
+            try:
+                mails.append(self.composer.finish(draft, numbers))
+            except SkipThis as error:
+                self._cannot_render(int(draft.row["id"]), error)
+        hit("deliver.rendered")
+        return mails
+
+    def _numbers_of(self, urls: set[str]) -> Mapping[str, int]:
+        known = self.run.context.link_numbers
+        new = urls - known.keys()
+        if new:
+            with self.database.write() as connection:
+                found = tracked_links.numbers_of(connection, new)
+            known.update(found)
+        return known
+
+    def _cannot_render(self, message_id: int, error: SkipThis) -> None:
+        """One lead lacks a field, or the text is unfit: this message is held with its reason, the others go on."""
+        until = self.run.now + _MISSING_FIELD_HOLD
+        with self.database.write() as connection:
+            hand_over.hold(connection, message_id, self.owner, until, "cannot-render", str(error))
+            self.allowance.give_back(connection, 1)
+        self.counts["messages_cannot_render"] += 1
+
+    # --- Sending ------------------------------------------------------------------------------------------------------
+
+    def send(self, session: EmailSession, mails: Sequence[Mail]) -> bool:
+        """One act through all phases; False when this worker must stop."""
+        staged = self._stage(session, mails)
+        if staged is None:
+            return False
+        if not staged:
+            return True
+        hit("deliver.staged")
+        going = self._may_go(staged)
+        early: dict[int, Receipt] = {}
+        if len(going) < len(staged):
+            session.abandon()
+            # Only a batch has others left; staging them again leaves everything as it was.
+            again = [(mail, session.stage(outgoing(mail))) for mail in going]
+            early = {mail.message_id: receipt for mail, receipt in again if receipt is not None}
+        acting = [mail for mail in going if mail.message_id not in early]
+        receipts = dict(early)
+        if acting:
+            hit("deliver.handing_over")
+            try:
+                found = self.commit(session)
+            except (TransportDown, RetryLater) as error:
+                return self._nothing_left(going, error)
+            receipts |= {mail.message_id: receipt for mail, receipt in zip(acting, found, strict=True)}
+            hit("deliver.replied")
+        if going:
+            self.record([(mail, receipts[mail.message_id]) for mail in going])
+        return True
+
+    def _stage(self, session: EmailSession, mails: Sequence[Mail]) -> list[Mail] | None:
+        """What lies ready for the act; None when the transport stops us before anything was sent."""
+        staged = []
+        try:
+            for mail in mails:
+                early = session.stage(outgoing(mail))
+                if early is None:
+                    staged.append(mail)
+                else:
+                    self._ended_early(mail, early)
+        except TransportDown as error:
+            self.transport_refuses(str(error))
+            return None
+        except RetryLater as error:
+            self.transport_is_away(error)
+            return None
+        return staged
+
+    def commit(self, session: EmailSession) -> tuple[Receipt, ...]:
+        """The act itself."""
+        if self.abilities.batch == 1:
+            return (session.commit(),)
+        return cast(BatchSession, session).commit_all()
+
+    def _may_go(self, mails: Sequence[Mail]) -> list[Mail]:
+        """Those that may still go, marked as being handed over; their leads are locked in one order by everybody."""
+        refusals: dict[int, str | None] = {}
+        with self.database.write() as connection:
+            for mail in sorted(mails, key=lambda each: each.lead_id):
+                refusals[mail.message_id] = self.check(connection, mail)
+            going = [mail for mail in mails if refusals[mail.message_id] is None]
+            self.allowance.give_back(connection, len(mails) - len(going))
+            if going and self.abilities.key_lives is not None:
+                until = self.run.now + self.abilities.key_lives - _KEY_MARGIN
+                plans = [(mail.message_id, plan_as_json(mail.plan)) for mail in going]
+                frozen_mails.freeze(connection, going[0].key, plans, until)
+            hit("deliver.before_handing_over_commit")
+        back = ("taken-over", messages.ON_HOLD, messages.FREQUENCY_CAP)
+        for refused in refusals.values():
+            self.counts["messages_capped"] += refused == messages.FREQUENCY_CAP
+            self.counts["messages_skipped"] += refused is not None and refused not in back
+        return going
+
+    def check(self, connection: Connection, mail: Mail) -> str | None:
+        """The last check under the lead's lock, and the mark; returns why the message may not go."""
+        return hand_over.hand_over(
+            connection,
+            mail.message_id,
+            self.owner,
+            self.run.now,
+            self.lease,
+            transport=self.run.context.email.name,
+            subject=mail.subject,
+            locale=mail.locale,
+            caps=self.compiled.caps,
+            pausing=self.compiled.pausing,
+        )
+
+    # --- Recording ----------------------------------------------------------------------------------------------------
+
+    def record(self, receipts: Sequence[tuple[Mail, Receipt]]) -> None:
+        """Write down what became of an act, in one transaction."""
+        now = self.run.now
+        repeatable = self.abilities.key_lives is not None and all(
+            receipt.verdict is Verdict.UNKNOWN for _, receipt in receipts
+        )
+        statuses = []
+        with self.database.write() as connection:
+            if repeatable:
+                statuses = self._park(connection, receipts)
+            else:
+                statuses = [self._settle(connection, mail, receipt) for mail, receipt in receipts]
+                if self.abilities.key_lives is not None:
+                    frozen_mails.thaw(connection, [mail.message_id for mail, _ in receipts])
+            if self.on_probation and any(receipt.verdict is not Verdict.RETRY for _, receipt in receipts):
+                transports.works(connection, self.run.context.email.name, now)
+                self.on_probation = False
+            hit("deliver.before_verdict_commit")
+        hit("deliver.settled")
+        self._after(receipts, statuses)
+
+    def _park(self, connection: Connection, receipts: Sequence[tuple[Mail, Receipt]]) -> list[str]:
+        """The provider knows the keys again: the very same act comes once more, later."""
+        attempts = max(mail.attempts for mail, _ in receipts)
+        pause = hand_over.RETRY_AFTER[min(attempts, len(hand_over.RETRY_AFTER) - 1)]
+        ids = [mail.message_id for mail, _ in receipts]
+        frozen_mails.park(connection, ids, self.owner, self.run.now + pause, receipts[0][1].response)
+        return ["to_repeat"] * len(ids)
+
+    def _settle(self, connection: Connection, mail: Mail, receipt: Receipt) -> str:
+        mine = (connection, mail.message_id, self.owner, self.run.now)
+        if receipt.verdict is Verdict.RETRY:
+            return hand_over.retry(
+                *mine, attempts=mail.attempts + 1, reason="temporary-refusal", response=receipt.response
+            )
+        reason = {Verdict.REJECTED: "refused-by-provider", Verdict.UNKNOWN: frozen_mails.REPLY_LOST}
+        hand_over.settle(
+            *mine,
+            status=receipt.verdict.value,
+            reason=reason.get(receipt.verdict),
+            response=receipt.response,
+            provider_id=receipt.provider_id,
+        )
+        return receipt.verdict.value
+
+    def _after(self, receipts: Sequence[tuple[Mail, Receipt]], statuses: Sequence[str]) -> None:
+        refused = [mail for mail, receipt in receipts if receipt.verdict in (Verdict.RETRY, Verdict.REJECTED)]
+        if refused:
+            with self.database.write() as connection:
+                for mail in refused:
+                    messages.give_slot_back(connection, mail.message_id, self.run.now)
+                self.allowance.give_back(connection, len(refused))
+        for status in statuses:
+            self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
+
+    def _ended_early(self, mail: Mail, receipt: Receipt) -> None:
+        """Refused before the point of no return: safe, whatever it was."""
+        mine = (mail.message_id, self.owner)
+        with self.database.write() as connection:
+            if receipt.verdict is Verdict.REJECTED:
+                hand_over.reject_claimed(connection, *mine, self.run.now, "refused-by-provider", receipt.response)
+                status = "rejected"
+            else:
+                hand_over.count_attempt(connection, *mine)
+                status = hand_over.retry(
+                    connection,
+                    *mine,
+                    self.run.now,
+                    attempts=mail.attempts + 1,
+                    reason="temporary-refusal",
+                    response=receipt.response,
+                )
+            self.allowance.give_back(connection, 1)
+        self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
+
+    # --- Trouble with the transport -----------------------------------------------------------------------------------
+
+    def _nothing_left(self, mails: Sequence[Mail], error: TransportDown | RetryLater) -> bool:
+        """The connector says that nothing of the act was sent: it goes back as if it had never been tried."""
+        ids = [mail.message_id for mail in mails]
+        with self.database.write() as connection:
+            hand_over.take_back(connection, ids, self.owner)
+            frozen_mails.thaw(connection, ids)
+            self.allowance.give_back(connection, len(ids))
+        if isinstance(error, TransportDown):
+            return self.transport_refuses(str(error))
+        return self.transport_is_away(error)
+
+    def transport_is_away(self, error: RetryLater) -> bool:
+        """Nobody answers, or we are asked to wait: every claim goes back uncounted, a later run tries again."""
+        self._release()
+        if error.after is not None:
+            with self.database.write() as connection:
+                transports.wait(connection, self.run.context.email.name, error.after, self.run.now)
+            self.counts["transport_asked_to_wait"] = 1
+        else:
+            self.counts["transport_away"] = 1
+            self.run.notes["transport"] = str(error)
+        self.stop.set()
+        return False
+
+    def transport_refuses(self, why: str) -> bool:
+        """The sender itself is refused: the transport pauses for everybody, and no message pays for it."""
+        self._release()
+        with self.database.write() as connection:
+            transports.refused(connection, self.run.context.email.name, why, self.run.now)
+        self.counts["transport_paused"] = 1
+        self.run.notes["transport"] = why
+        self.stop.set()
+        return False
+
+    def _release(self) -> None:
+        with self.database.write() as connection:
+            self.allowance.give_back(connection, hand_over.release(connection, self.owner))
+
+
+def outgoing(mail: Mail) -> OutgoingMail:
+    """The message as a connector takes it."""
+    return OutgoingMail(mail.key, mail.sender, mail.recipient, mail.raw, mail.plan, mail.tags)
