@@ -103,6 +103,15 @@ def publication(connection: Connection, publication_id: int) -> Live | None:
     return _load(connection, row) if row is not None else None
 
 
+def in_force(connection: Connection, at: datetime) -> Live | None:
+    """The publication that was in force at an instant; the first one for what is older."""
+    before = select(publications).where(publications.c.published_at <= at).order_by(publications.c.id.desc()).limit(1)
+    row = connection.execute(before).one_or_none()
+    if row is None:
+        row = connection.execute(select(publications).order_by(publications.c.id).limit(1)).one_or_none()
+    return _load(connection, row) if row is not None else None
+
+
 def history(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
     """The publications, newest first."""
     rows = connection.execute(

@@ -141,6 +141,18 @@ def reader(connection: Connection, lead_id: int) -> dict[str, Any]:
     return dict(connection.execute(query.where(leads.c.id == lead_id)).mappings().one())
 
 
+def sent(connection: Connection, key: str) -> dict[str, Any] | None:
+    """A message by its key with its reader of today; None when it was never handed over, or its lead is erased."""
+    query = (
+        select(messages, *_READER)
+        .join(leads, leads.c.id == messages.c.lead_id)
+        .outerjoin(accounts, accounts.c.id == leads.c.account_id)
+        .where(messages.c.key == key, messages.c.handed_over_at.is_not(None), leads.c.erased_at.is_(None))
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
 def give_keys(connection: Connection, keys: Mapping[int, str]) -> None:
     """Store the opaque keys of claimed messages."""
     if keys:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from db import account_scores, accounts, dead_letters, events, identities, leads, work
+from db import account_scores, accounts, dead_letters, events, identities, leads, messages, work
 from db.batches import ids, next_ids, one_intake_at_a_time
 from db.leads import Draft
 from db.statistics import grown
@@ -300,7 +300,14 @@ class _Batch:
     def write_events(self) -> None:
         """Store the events that are new."""
         self.new_events = self.events
-        new = events.add(self.connection, *self._event_columns())
+        columns, same = self._event_columns()
+        new = events.add(self.connection, columns, same)
+        heard = [
+            message
+            for message, kind in zip(columns["message_id"], columns["type"], strict=True)
+            if message is not None and kind in messages.EVIDENCE
+        ]
+        messages.arrived(self.connection, heard, self.now)
         if new is not None:
             first: dict[tuple[str, str], tuple[EventRecord, int | None]] = {}
             for each in self.events:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, FromClause, RowMapping, and_, case, func, literal, or_, select, update
 
+from db.batches import listed
 from db.conditions import NOW
 from db.holds import IN_SALES_HANDS, is_held
 from db.sales_tasks import has_open_task
@@ -231,6 +232,27 @@ def resolve(
     if settled and status != "accepted":
         give_slot_back(connection, message_id, now)
     return settled
+
+
+# Whoever did this had the message, or its provider had it: it was accepted.
+EVIDENCE = frozenset(
+    {
+        *("email.delivered", "email.opened", "email.clicked", "email.replied", "email.auto_replied"),
+        *("email.bounced", "email.complained", "email.unsubscribed", "email.preferences_set"),
+    }
+)
+
+
+def arrived(connection: Connection, message_ids: Sequence[int], now: datetime) -> int:
+    """Settle unknown messages of which something was heard; returns how many."""
+    if not message_ids:
+        return 0
+    heard = listed(connection, "heard", [[each] for each in sorted(set(message_ids))], messages.c.id)
+    return connection.execute(
+        update(messages)
+        .where(messages.c.id.in_(select(heard.c.id)), messages.c.status == "unknown")
+        .values(status="accepted", reason=None, detail="settled by what was heard of it", settled_at=now)
+    ).rowcount
 
 
 def listing(connection: Connection, *, status: str | None, limit: int) -> list[RowMapping]:

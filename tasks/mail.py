@@ -15,6 +15,7 @@ from nurture.rendering.render import RenderedEmail
 from nurture.rendering.tracking import links_of, with_counted_links, with_pixel, with_trap
 from nurture.tokens import CLICK, OPEN, TRAP, UNSUBSCRIBE, VIEW, seal, sign
 from tasks.context import Compiled
+from tasks.plans import Plans
 from tasks.settings import Settings
 
 _LEAD_FIELDS = ("first_name", "last_name", "name", "company", "country", "city", "job_title", "language")
@@ -54,7 +55,9 @@ class Draft:
 class Composer:
     """Writes the messages of one run: first the draft, then, when its links have numbers, the message."""
 
-    def __init__(self, settings: Settings, compiled: Compiled, now: datetime, *, takes_raw: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, compiled: Compiled | Plans, now: datetime, *, takes_raw: bool = True
+    ) -> None:
         self.settings = settings
         self.compiled = compiled
         self.now = now
@@ -106,14 +109,18 @@ class Composer:
             tags=(row["sequence"], row["email"]),
         )
 
-    def _html(self, draft: Draft, numbers: Mapping[str, int]) -> str:
+    def page(self, draft: Draft, numbers: Mapping[str, int]) -> str:
+        """The HTML with its counted links alone, as a page may show it."""
+
+        def place(url: str) -> str:
+            return f"{self._base}/c/{seal(self._secret, CLICK, draft.key, numbers[url])}"
+
         html = draft.rendered.html
+        return with_counted_links(html, ours_of(draft.context), place) if draft.links else html
+
+    def _html(self, draft: Draft, numbers: Mapping[str, int]) -> str:
+        html = self.page(draft, numbers)
         if draft.links:
-
-            def place(url: str) -> str:
-                return f"{self._base}/c/{seal(self._secret, CLICK, draft.key, numbers[url])}"
-
-            html = with_counted_links(html, ours_of(draft.context), place)
             html = with_trap(html, f"{self._base}/c/{seal(self._secret, TRAP, draft.key)}")
         if draft.pixel:
             html = with_pixel(html, f"{self._base}/o/{seal(self._secret, OPEN, draft.key)}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import StarletteHTTPException
 from fastapi.responses import PlainTextResponse, Response
 
 from tasks.safe_errors import without_personal_data
-from web import hooks, operating, unsubscribing
+from web import hooks, operating, unsubscribing, visiting
 from web.door import Door, open_door
 from web.shields import Shields
 
@@ -22,21 +22,30 @@ _NOT_NOW = "This cannot be done right now. Please try again in a minute.\n"
 
 
 class Route(NamedTuple):
-    """One way in: what it does, and whether it may change anything."""
+    """One way in: what it does, and what comes of it.
+
+    `shows` changes nothing; `records` stores that somebody was here; `acts` stores what somebody asked for, and that
+    holds at once.
+    """
 
     method: str
     path: str
     handler: Handler
-    writes: bool
+    does: Literal["shows", "records", "acts"]
 
 
 ROUTES = (
-    Route("GET", "/health", operating.health, writes=False),
-    Route("GET", "/", operating.front_page, writes=False),
-    Route("GET", "/report", operating.report, writes=False),
-    Route("GET", "/u/{token}", unsubscribing.show, writes=False),
-    Route("POST", "/u/{token}", unsubscribing.act, writes=True),
-    Route("POST", "/hooks/events", hooks.receive_events, writes=True),
+    Route("GET", "/health", operating.health, "shows"),
+    Route("GET", "/", operating.front_page, "shows"),
+    Route("GET", "/report", operating.report, "shows"),
+    Route("GET", "/c/{token}", visiting.follow, "records"),
+    Route("HEAD", "/c/{token}", visiting.follow, "records"),
+    Route("GET", "/o/{token}", visiting.pixel, "records"),
+    Route("GET", "/v/{token}", visiting.view, "shows"),
+    Route("GET", "/u/{token}", unsubscribing.show, "shows"),
+    Route("HEAD", "/u/{token}", unsubscribing.show, "shows"),
+    Route("POST", "/u/{token}", unsubscribing.act, "acts"),
+    Route("POST", "/hooks/events", hooks.receive_events, "acts"),
 )
 
 

@@ -94,12 +94,9 @@ def find(connection: Connection, name: str, settings: Settings) -> int:
 
 def live_at(connection: Connection, context: Context, at: datetime) -> Compiled:
     """The definitions that were live at an instant; the first ones before that."""
-    history = definitions.history(connection, limit=1_000)
-    if not history:
+    live = definitions.in_force(connection, at)
+    if live is None:
         raise DefinitionError("nothing is published yet; run `ripen publish`")
-    chosen = next((each for each in history if each["published_at"] <= at), history[-1])
-    live = definitions.publication(connection, int(chosen["id"]))
-    assert live is not None
     return Compiled(live, context.settings)
 
 

@@ -49,9 +49,9 @@ class Site:
 
 
 @contextmanager
-def served(url: str, home: Path) -> Iterator[Site]:
+def served(url: str, home: Path, documents: dict[str, Any] | None = None) -> Iterator[Site]:
     """A site whose clock is the world's."""
-    world = World(url, home)
+    world = World(url, home, documents)
     settings = world.context.settings
     door = Door(
         settings,

@@ -23,9 +23,9 @@ def test_every_route_of_the_application_is_in_the_table(untouched):
     assert len(found) == len(untouched.app.routes) == len(ROUTES)
 
 
-def test_only_posts_write():
-    assert {route.method for route in ROUTES if route.writes} == {"POST"}
-    assert {route.method for route in ROUTES if not route.writes} == {"GET"}
+def test_only_posts_act():
+    assert {route.method for route in ROUTES if route.does == "acts"} == {"POST"}
+    assert {route.method for route in ROUTES if route.does != "acts"} == {"GET", "HEAD"}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/redoc", "/u/", "/static/x", "/report/../ripen.toml"])

@@ -1,0 +1,75 @@
+"""Links and pixel of a mail: the visit is stored, and the visitor goes where the link leads; no more comes of it."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+
+from tasks.browser_view import browser_view
+from tasks.visits import Visitor, Visits
+from web.door import Door, door_of
+
+_UNKNOWN = "There is nothing here.\n"
+_PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+# A mail brings its own style and pictures; it runs nothing.
+_MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_PREFETCH = (("purpose", "prefetch"), ("sec-purpose", "prefetch"), ("x-moz", "prefetch"), ("x-purpose", "preview"))
+
+
+async def follow(request: Request) -> Response:
+    """Lead on to the stored address of the link; nothing in the request chooses it."""
+    token, visitor = str(request.path_params["token"]), _visitor(request)
+    url = await run_in_threadpool(lambda: _visits(door_of(request)).click(token, visitor))
+    if url is not None:
+        return RedirectResponse(url, 302)
+    if await run_in_threadpool(lambda: _visits(door_of(request)).trap(token, visitor)):
+        return Response(status_code=204)
+    return PlainTextResponse(_UNKNOWN, 404)
+
+
+async def pixel(request: Request) -> Response:
+    """The same picture for every token, known or not."""
+    token, visitor = str(request.path_params["token"]), _visitor(request)
+    await run_in_threadpool(lambda: _visits(door_of(request)).open(token, visitor))
+    return Response(_PIXEL, media_type="image/gif", headers={"Cross-Origin-Resource-Policy": "cross-origin"})
+
+
+async def view(request: Request) -> Response:
+    """The mail as a page."""
+    door = door_of(request)
+    token = str(request.path_params["token"])
+    html = await run_in_threadpool(lambda: browser_view(door.database, door.settings, token, door.clock()))
+    if html is None:
+        return PlainTextResponse(_UNKNOWN, 404)
+    return HTMLResponse(html, headers={"Content-Security-Policy": _MAIL_POLICY})
+
+
+def _visits(door: Door) -> Visits:
+    return Visits(door.database, door.catalogue.get(), door.secret, door.clock())
+
+
+def _visitor(request: Request) -> Visitor:
+    headers = request.headers
+    return Visitor(
+        user_agent=headers.get("user-agent", ""),
+        network=_network(request.client.host if request.client else ""),
+        method=request.method,
+        prefetch=any(word in headers.get(name, "").lower() for name, word in _PREFETCH),
+    )
+
+
+def _network(address: str) -> str:
+    """The address without what tells a single visitor from its neighbours: /24, or /48 for IPv6."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    length = 24 if found.version == 4 else 48
+    return str(ipaddress.ip_network((found, length), strict=False))
