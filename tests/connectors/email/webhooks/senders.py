@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from connectors.email.webhooks import ProviderFact, build_webhook_reader
 from connectors.email.webhooks.sns import signed_text
 
 NOW = datetime(2026, 3, 4, 10, 2, tzinfo=UTC)
@@ -228,3 +229,17 @@ def secret_of(provider: str, other: bool = False) -> str:
 def options_of(provider: str) -> dict[str, Any]:
     """The option that a reader needs so that nothing leaves this machine."""
     return {"fetch": lambda url: certificate()} if provider == "amazon_ses" else {}
+
+
+def one_fact(provider: str, event: Any, headers: Mapping[str, str] | None = None) -> ProviderFact:
+    """The only fact of an event, received at NOW."""
+    reader = build_webhook_reader(provider, [])
+    found = reader.read(JSON | dict(headers or {}), orjson.dumps(event), NOW)
+    assert found.refused == ()
+    (fact,) = found.facts
+    return fact
+
+
+def said(fact: ProviderFact) -> tuple[str, bool | None, bool]:
+    """What a fact says happened: the kind, whether for good, whether by a machine."""
+    return str(fact.kind), fact.hard, fact.machine
