@@ -66,7 +66,7 @@ class ResendWebhooks:
     def __init__(self, secrets: Sequence[str]) -> None:
         for number, secret in enumerate(secrets, 1):
             if len(secrets_of(secret)) != 1 or secret.replace(",", " ").split() != [secret]:
-                raise BadSetting(f"secret {number} of the webhooks of 'resend' is not one; copy it whole, with `whsec_`")
+                raise BadSetting(f"secret {number} of the webhooks of 'resend' is none; copy it whole, with `whsec_`")
         self._secrets = tuple(key for secret in secrets for key in secrets_of(secret))
 
     def is_genuine(self, headers: Mapping[str, str], body: bytes, now: datetime, path: str = "") -> bool:

@@ -75,7 +75,11 @@ def camel(word: str) -> str:
 def test_each_word_becomes_ours(word, kind, hard, spelling):
     fact = one_fact("brevo", event(spelling(word)))
     assert said(fact) == (kind, hard, "proxy" in word)
-    assert (fact.message_key, fact.recipient, fact.provider_id) == (KEY, "ada@example.com", "<m-1@smtp-relay.example.com>")
+    assert (fact.message_key, fact.recipient, fact.provider_id) == (
+        KEY,
+        "ada@example.com",
+        "<m-1@smtp-relay.example.com>",
+    )
 
 
 def test_every_word_has_an_example():

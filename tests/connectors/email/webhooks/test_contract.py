@@ -307,8 +307,11 @@ def without_times(found: Any) -> Any:
 
 HEADERS = st.dictionaries(
     st.sampled_from(
-        "Authorization svix-id svix-timestamp svix-signature webhook-id webhook-timestamp webhook-signature Content-Type "
-        "X-Twilio-Email-Event-Webhook-Signature X-Twilio-Email-Event-Webhook-Timestamp".split()
+        [
+            *("Authorization", "Content-Type"),
+            *(f"{prefix}-{name}" for prefix in ("svix", "webhook") for name in ("id", "timestamp", "signature")),
+            *(f"X-Twilio-Email-Event-Webhook-{name}" for name in ("Signature", "Timestamp")),
+        ]
     ),
     st.one_of(
         st.text(st.characters(), max_size=40),

@@ -81,7 +81,11 @@ OLDER = [
     ("inbound", {"sender": "ada@example.com", "body-plain": "yes"}, "replied", None),
     (
         "inbound / automatic",
-        {"from": "Ada <ada@example.com>", "body-plain": "away", "message-headers": '[["Auto-Submitted", "auto-replied"]]'},
+        {
+            "from": "Ada <ada@example.com>",
+            "body-plain": "away",
+            "message-headers": '[["Auto-Submitted", "auto-replied"]]',
+        },
         "auto_replied",
         None,
     ),

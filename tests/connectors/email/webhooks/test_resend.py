@@ -135,5 +135,10 @@ def test_a_click_happened_when_it_says():
 
 
 def test_a_bounce_keeps_what_was_said():
-    bounce = {"type": "Permanent", "subType": "NoEmail", "message": "gone", "diagnosticCode": ["smtp; 550 a@example.com"]}
+    bounce = {
+        "type": "Permanent",
+        "subType": "NoEmail",
+        "message": "gone",
+        "diagnosticCode": ["smtp; 550 a@example.com"],
+    }
     assert one_fact("resend", event("email.bounced", bounce=bounce)).reason == "NoEmail gone smtp; 550 [address]"

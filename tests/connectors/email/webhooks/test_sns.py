@@ -63,8 +63,8 @@ def test_the_certificate_of_each_region_is_known(host):
         f"{HOST}/SimpleNotificationService-%2e%2e.pem",
         f"{HOST}/SimpleNotificationService-a.pem.txt",
         f"{HOST}/Other-0123456789abcdef.pem",
-        f"https://sns.eu-west-1.amazonaws.com{NAME}".replace("sns", "ѕns"),
-        f"https://sns.eu-west-１.amazonaws.com{NAME}",
+        f"https://sns.eu-west-1.amazonaws.com{NAME}".replace("sns", "\u0455ns"),
+        f"https://sns.eu-west-\uff11.amazonaws.com{NAME}",
     ],
 )
 def test_whatever_only_looks_like_the_address_of_a_certificate_is_none(url):
@@ -187,7 +187,9 @@ def test_only_a_few_certificates_are_kept():
     assert len(store.asked) == len(urls) + 1
 
 
-@pytest.mark.parametrize("answer", [b"", b"no certificate", RetryLater("no answer"), KeyError("x"), certificate()[:-90]])
+@pytest.mark.parametrize(
+    "answer", [b"", b"no certificate", RetryLater("no answer"), KeyError("x"), certificate()[:-90]]
+)
 def test_what_is_no_certificate_proves_nothing_and_is_asked_for_again(answer):
     certificates = Certificates(Store(answer, certificate()))
     assert not certificates.signed(sns({}), NOW)
