@@ -16,6 +16,7 @@ from connectors.email.webhooks.base import (
     Vocabulary,
     checked_secrets,
 )
+from connectors.email.webhooks.bodies import json_parts, parsed, translated
 from connectors.email.webhooks.payloads import (
     REPLY_HEADERS,
     address,
@@ -25,12 +26,9 @@ from connectors.email.webhooks.payloads import (
     fact_id,
     header_pairs,
     is_automatic,
-    json_parts,
     key_in_headers,
     message_key,
     moment,
-    parsed,
-    translated,
     words,
 )
 from connectors.email.webhooks.sns import Certificates, Fetch, fetch_certificate, is_confirm_url

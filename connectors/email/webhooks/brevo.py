@@ -15,6 +15,7 @@ from connectors.email.webhooks.base import (
     Vocabulary,
     checked_secrets,
 )
+from connectors.email.webhooks.bodies import json_parts, lowered, parsed, translated
 from connectors.email.webhooks.payloads import (
     REPLY_HEADERS,
     address,
@@ -22,14 +23,10 @@ from connectors.email.webhooks.payloads import (
     fact,
     header_pairs,
     is_automatic,
-    json_parts,
     key_in_headers,
-    lowered,
     mail_date,
     message_key,
     moment,
-    parsed,
-    translated,
     words,
 )
 from nurture.errors import RefusedRow

@@ -20,22 +20,17 @@ from connectors.email.webhooks.base import (
     Vocabulary,
     checked_secrets,
 )
+from connectors.email.webhooks.bodies import form_of, is_form, json_parts, parsed, refusal, translated
 from connectors.email.webhooks.payloads import (
     REPLY_HEADERS,
     address,
     at,
     fact,
-    form_of,
     header_pairs,
     is_automatic,
-    is_form,
-    json_parts,
     key_in_headers,
     message_key,
     moment,
-    parsed,
-    refusal,
-    translated,
     words,
 )
 from nurture.errors import RefusedRow

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.email.webhooks.base import Delivered, FactKind, Meaning, ProviderFact, Vocabulary, checked_secrets
+from connectors.email.webhooks.bodies import json_parts, lowered, translated
 from connectors.email.webhooks.payloads import (
     REPLY_HEADERS,
     address,
@@ -14,13 +15,10 @@ from connectors.email.webhooks.payloads import (
     fact,
     header_pairs,
     is_automatic,
-    json_parts,
     key_in_headers,
-    lowered,
     mail_date,
     message_key,
     moment,
-    translated,
     words,
 )
 from nurture.errors import BadSetting, RefusedRow

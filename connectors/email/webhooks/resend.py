@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.email.webhooks.base import Delivered, FactKind, Meaning, ProviderFact, Vocabulary
+from connectors.email.webhooks.bodies import json_parts, lowered, translated
 from connectors.email.webhooks.payloads import (
     REPLY_HEADERS,
     address,
@@ -16,12 +17,9 @@ from connectors.email.webhooks.payloads import (
     fact_id,
     header_pairs,
     is_automatic,
-    json_parts,
     key_in_headers,
-    lowered,
     message_key,
     moment,
-    translated,
     words,
 )
 from nurture.errors import BadSetting, RefusedRow

@@ -15,21 +15,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from connectors.email.webhooks.base import Delivered, FactKind, Meaning, ProviderFact, Vocabulary
+from connectors.email.webhooks.bodies import form_of, is_form, json_parts, lowered, refusal, translated
 from connectors.email.webhooks.payloads import (
     REPLY_HEADERS,
     address,
     fact,
-    form_of,
     header_pairs,
     is_automatic,
-    is_form,
-    json_parts,
     key_in_headers,
-    lowered,
     message_key,
     moment,
-    refusal,
-    translated,
     words,
 )
 from nurture.errors import BadSetting, RefusedRow
