@@ -22,6 +22,7 @@ from connectors.email.webhooks.payloads import (
     moment,
     words,
 )
+from nurture.errors import RefusedRow
 from tests.connectors.email.webhooks.senders import KEY
 
 POISON = b'{"a":' * 2_000 + b"1" + b"}" * 2_000
@@ -46,9 +47,14 @@ def test_a_part_that_is_only_too_deep_is_kept_as_it_came():
     assert (bad.reason, bad.raw) == ("too-deep", deep)
 
 
-@pytest.mark.parametrize(
-    "body", [b'["' + b'\\"' * 400_000 + b"]", b'["' * 300_000 + b"]", b"[" + b"{,}" * 300_000 + b"]"]
-)
+HOSTILE = {
+    "escaped signs": b'["' + b'\\"' * 400_000 + b"]",
+    "open texts": b'["' * 300_000 + b"]",
+    "many parts": b"[" + b"{,}" * 300_000 + b"]",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_body_takes_no_longer_than_its_length(body):
     start = perf_counter()
     parts = json_parts(body)
@@ -78,6 +84,45 @@ def test_an_unforeseen_payload_costs_only_its_own_part():
 )
 def test_a_form_is_known_by_its_type_else_by_its_first_character(kind, body, form):
     assert is_form({"CONTENT-TYPE": kind}, body) is form
+
+
+def parts(*each: bytes) -> bytes:
+    """A form of parts."""
+    return b"".join(b"--a b\r\n" + part + b"\r\n" for part in each) + b"--a b--\r\n"
+
+
+def test_a_form_of_parts_has_the_texts_and_only_the_names_of_files():
+    body = parts(
+        b'Content-Disposition: form-data; name="text"\r\n\r\nOne\r\n\r\n--a',
+        b'content-disposition: form-data; name="text"\r\nContent-Type: text/plain\r\n\r\n\xff',
+        b'Content-Disposition: form-data; filename="x.txt"; name="file"\r\n\r\nsecret',
+        b'Content-Disposition: form-data; name="filename"\r\n\r\nkept',
+        b'Content-Disposition: form-data; name="empty"\r\n\r\n',
+        b"Content-Type: text/plain\r\n\r\nwithout a name",
+    )
+    assert form_of({"Content-Type": 'multipart/form-data; boundary="a b"'}, body) == {
+        "text": ["One\r\n\r\n--a", "\ufffd"],
+        "file": [""],
+        "filename": ["kept"],
+        "empty": [""],
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", parts(b"x")),
+        ("multipart/form-data; boundary=", parts(b"x")),
+        ("multipart/form-data; boundary=other", parts(b"x")),
+        ('multipart/form-data; boundary="a b"', parts(*[b"x"] * 1_001)),
+        ('multipart/form-data; boundary="a b"', b""),
+        ("application/x-www-form-urlencoded", b"&".join([b"a=1"] * 1_001)),
+    ],
+)
+def test_a_form_without_parts_or_with_too_many_is_refused(kind, body):
+    with pytest.raises(RefusedRow) as refused:
+        form_of({"Content-Type": kind}, body)
+    assert refused.value.reason == "bad-form"
 
 
 def test_a_form_keeps_every_value_in_its_order():
