@@ -49,6 +49,8 @@ WORDS = {
     "contact.updated / unsubscribed": Meaning(FactKind.UNSUBSCRIBED),
     "contact.created": Meaning(FactKind.UNKNOWN),
     "contact.deleted": Meaning(FactKind.UNKNOWN),
+    "suppression.added": Meaning(FactKind.UNKNOWN),  # its bounce or complaint comes by itself
+    "suppression.removed": Meaning(FactKind.UNKNOWN),
     "domain.created": Meaning(FactKind.UNKNOWN),
     "domain.updated": Meaning(FactKind.UNKNOWN),
     "domain.deleted": Meaning(FactKind.UNKNOWN),
@@ -106,7 +108,7 @@ def _facts(event: Mapping[str, Any], own_id: str | None, received: datetime | No
 
 
 def _recipients(kind: str, data: Any) -> list[str | None]:
-    if kind.startswith("contact."):
+    if kind.startswith(("contact.", "suppression.")):
         return [address(at(data, "email"))]
     return [address(at(data, "from"))] if kind == "email.received" else addresses(at(data, "to"))
 

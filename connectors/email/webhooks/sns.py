@@ -26,6 +26,8 @@ from nurture.errors import RetryLater
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+_log = logging.getLogger(__name__)
+
 Fetch = Callable[[str], bytes]
 
 _REGION = r"[a-z]{2}(?:-[a-z]{2,12}){1,2}-[0-9]{1,2}"
@@ -47,6 +49,7 @@ MAX_CERTIFICATE = 64 * 1024
 MAX_CERTIFICATES = 8
 # Forged messages must not make this machine fetch without end.
 MAX_FAILURES, FAILURE_WINDOW = 5, timedelta(minutes=1)
+ATTEMPTS = 2
 CALL_DEADLINE = 10.0
 
 
@@ -115,11 +118,15 @@ class Certificates:
                 return self._known[url]
             if len(self._failures) == MAX_FAILURES and abs(now - self._failures[0]) < FAILURE_WINDOW:
                 return None
-        try:
-            certificate = x509.load_pem_x509_certificate(self._fetch(url))
-        except Exception:
-            # Whatever goes wrong on the way to the proof, there is no proof; SNS tries again.
-            certificate = None
+        certificate = None
+        # SNS takes a refusal for its last word, so a hiccup of the network must not be one.
+        for _ in range(ATTEMPTS):
+            try:
+                certificate = x509.load_pem_x509_certificate(self._fetch(url))
+                break
+            except Exception as error:
+                # Whatever goes wrong on the way to the proof, there is no proof.
+                _log.warning("the signing certificate of Amazon SNS cannot be had (%s)", type(error).__name__)
         with self._lock:
             if certificate is None:
                 self._failures.append(now)

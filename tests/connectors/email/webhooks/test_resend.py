@@ -65,6 +65,8 @@ EXAMPLES = [
     ("contact.updated / unsubscribed", contact("contact.updated", unsubscribed=True), "unsubscribed", None),
     ("contact.created", contact("contact.created", unsubscribed=False), "unknown", None),
     ("contact.deleted", contact("contact.deleted"), "unknown", None),
+    ("suppression.added", contact("suppression.added", to=[]), "unknown", None),
+    ("suppression.removed", contact("suppression.removed", to=[]), "unknown", None),
     ("domain.created", event("domain.created"), "unknown", None),
     ("domain.updated", event("domain.updated"), "unknown", None),
     ("domain.deleted", event("domain.deleted"), "unknown", None),

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from connectors.email.webhooks.sns import (
+    ATTEMPTS,
     MAX_CERTIFICATE,
     MAX_CERTIFICATES,
     MAX_FAILURES,
@@ -191,9 +192,13 @@ def test_only_a_few_certificates_are_kept():
     "answer", [b"", b"no certificate", RetryLater("no answer"), KeyError("x"), certificate()[:-90]]
 )
 def test_what_is_no_certificate_proves_nothing_and_is_asked_for_again(answer):
-    certificates = Certificates(Store(answer, certificate()))
+    certificates = Certificates(Store(*[answer] * ATTEMPTS, certificate()))
     assert not certificates.signed(sns({}), NOW)
     assert certificates.signed(sns({}), NOW)
+
+
+def test_one_hiccup_of_the_network_is_no_refusal():
+    assert Certificates(Store(RetryLater("no answer"), certificate())).signed(sns({}), NOW)
 
 
 def test_forged_messages_do_not_make_us_fetch_without_end():
@@ -202,9 +207,9 @@ def test_forged_messages_do_not_make_us_fetch_without_end():
     for number in range(50):
         url = f"{HOST}/SimpleNotificationService-{number}.pem"
         assert not certificates.signed(sns({}, SigningCertURL=url), NOW)
-    assert len(store.asked) == MAX_FAILURES
+    assert len(store.asked) == MAX_FAILURES * ATTEMPTS
     assert not certificates.signed(sns({}), NOW + timedelta(minutes=2))
-    assert len(store.asked) == MAX_FAILURES + 1
+    assert len(store.asked) == (MAX_FAILURES + 1) * ATTEMPTS
 
 
 # --- Fetching ---------------------------------------------------------------------------------------------------------
