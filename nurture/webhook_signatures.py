@@ -1,4 +1,7 @@
-"""Signatures of inbound webhooks, by the rules of Standard Webhooks: HMAC-SHA256 over id, timestamp and raw body."""
+"""Signatures of inbound webhooks, by the rules of Standard Webhooks: HMAC-SHA256 over id, timestamp and raw body.
+
+Beside them what senders without such signatures have: credentials in a header, a secret in the path, other HMACs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
@@ -41,22 +44,61 @@ def secrets_of(setting: str) -> tuple[bytes, ...]:
 
 def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
     """What a sender puts in the header `webhook-signature`."""
-    signed = f"{message_id}.{timestamp}.".encode() + body
+    signed = _bytes(f"{message_id}.{timestamp}.") + body
     return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
 
 
-def is_genuine(secrets: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
-    """Whether one of the secrets signed this body within five minutes of `now`; false for anything malformed."""
-    message_id, timestamp = headers.get(ID, ""), headers.get(TIMESTAMP, "")
-    if not message_id or not _DIGITS.fullmatch(timestamp):
+def is_genuine(
+    secrets: Iterable[bytes], headers: Mapping[str, str], body: bytes, now: datetime, prefix: str = "webhook"
+) -> bool:
+    """Whether one of the secrets signed this body within five minutes of `now`; false for anything malformed.
+
+    Headers have lower-case names. `prefix` is for senders that call theirs otherwise, such as `svix-id`.
+    """
+    message_id, timestamp, signatures = (
+        headers.get(name.replace("webhook", prefix, 1), "") for name in (ID, TIMESTAMP, SIGNATURE)
+    )
+    if not message_id or not is_fresh(timestamp, now):
         return False
-    if abs(now.timestamp() - int(timestamp)) > SKEW.total_seconds():
-        return False
-    given = [each.encode() for each in headers.get(SIGNATURE, "").split()[:_MAX_SIGNATURES]]
-    expected = [signature(secret, message_id, timestamp, body).encode() for secret in secrets]
-    genuine = False
+    given = [_bytes(each) for each in signatures.split()[:_MAX_SIGNATURES]]
+    return _any_equal(given, [signature(secret, message_id, timestamp, body).encode() for secret in secrets])
+
+
+def is_fresh(timestamp: str, now: datetime, skew: timedelta = SKEW) -> bool:
+    """Whether a timestamp in seconds since 1970 lies within `skew` of now, before or after."""
+    return bool(_DIGITS.fullmatch(timestamp)) and abs(now.timestamp() - int(timestamp)) <= skew.total_seconds()
+
+
+def has_hex_signature(secrets: Iterable[bytes], signed: str, given: str) -> bool:
+    """Whether one of the secrets made this HMAC-SHA256, written in hexadecimal."""
+    expected = [hmac.new(secret, _bytes(signed), hashlib.sha256).hexdigest().encode() for secret in secrets]
+    return _any_equal([_bytes(given)], expected)
+
+
+def has_credentials(secrets: Iterable[str], authorization: str) -> bool:
+    """Whether the header `Authorization` holds one of the secrets: `user:password` as Basic, another word as Bearer."""
+    scheme, _, token = authorization.strip().partition(" ")
+    expected = [
+        b"basic " + base64.b64encode(_bytes(secret)) if ":" in secret else b"bearer " + _bytes(secret)
+        for secret in secrets
+    ]
+    return _any_equal([_bytes(f"{scheme.lower()} {token.strip()}")], expected)
+
+
+def has_path_secret(secrets: Iterable[str], path: str) -> bool:
+    """Whether the last part of the path is one of the secrets."""
+    return _any_equal([_bytes(path.rpartition("/")[2])], [_bytes(secret) for secret in secrets])
+
+
+def _any_equal(given: Sequence[bytes], expected: Sequence[bytes]) -> bool:
+    found = False
     for one in given:
         for other in expected:
             # Every pair is compared, each in constant time, so that the answer's time says nothing.
-            genuine |= hmac.compare_digest(one, other)
-    return genuine
+            found |= hmac.compare_digest(one, other)
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    # A header may hold anything; half of a surrogate pair is no reason to raise.
+    return text.encode("utf-8", "surrogatepass")

@@ -40,6 +40,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 OUR_FILE = re.compile(rf"(?<![\w/.-])((?:{'|'.join(ROOMS)}|docs)/[\w./-]+\.(?:py|yaml|md|html|txt|j2))(?![\w/])")
 # Parts of modules that have no page of their own.
 NO_CONNECTOR = {"__init__", "base", "smtp_wire", "files", "csv_file", "jsonl_file", "parquet_file"}
+NO_CONNECTOR |= {"bodies", "payloads", "sns"}  # of the webhooks of e-mail providers
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nurture.webhook_signatures import is_genuine, secrets_of, signature
+from nurture.webhook_signatures import (
+    has_credentials,
+    has_hex_signature,
+    has_path_secret,
+    is_fresh,
+    is_genuine,
+    secrets_of,
+    signature,
+)
 
 # The example of the Standard Webhooks specification.
 SECRET = "whsec_plJ3nmyCDGBKInavdOK15jsl"
@@ -93,3 +103,63 @@ def test_without_a_usable_secret_nothing_is_genuine(setting):
 )
 def test_nothing_malformed_ever_raises(found, body):
     assert not is_genuine(secrets_of(SECRET), found, body, SENT)
+
+
+# --- Senders without such signatures ----------------------------------------------------------------------------------
+
+
+def test_a_sender_may_call_the_headers_otherwise():
+    renamed = {name.replace("webhook", "svix"): value for name, value in headers().items()}
+    assert is_genuine(secrets_of(SECRET), renamed, BODY, SENT, prefix="svix")
+    assert not is_genuine(secrets_of(SECRET), renamed, BODY, SENT)
+    assert not is_genuine(secrets_of(SECRET), headers(), BODY, SENT, prefix="svix")
+
+
+@pytest.mark.parametrize("name", ["webhook_id", "webhook_timestamp", "webhook_signature"])
+def test_half_of_a_surrogate_pair_is_refused_without_raising(name):
+    assert not genuine(**{name: "\ud800"})
+
+
+@pytest.mark.parametrize(("late", "fresh"), [(300, True), (-300, True), (301, False), (-301, False)])
+def test_five_minutes_are_fresh(late, fresh):
+    assert is_fresh("1731705121", SENT + timedelta(seconds=late)) is fresh
+
+
+def test_more_can_be_allowed_and_what_is_no_number_is_never_fresh():
+    assert is_fresh("1731705121", SENT + timedelta(hours=1), timedelta(hours=2))
+    assert not any(
+        is_fresh(each, SENT) for each in ("", "now", "1731705121.0", "-1731705121", "9" * 400, "1731705121\n")
+    )
+
+
+def test_a_hexadecimal_signature_is_that_of_one_of_the_secrets():
+    made = hmac.new(b"second", b"1731705121token", hashlib.sha256).hexdigest()
+    assert has_hex_signature([b"first", b"second"], "1731705121token", made)
+    assert not has_hex_signature([b"first"], "1731705121token", made)
+    assert not has_hex_signature([], "1731705121token", made)
+    for wrong in (made.upper(), made[:-1], "", "\ud800", made + "\n"):
+        assert not has_hex_signature([b"second"], "1731705121token", wrong)
+
+
+@pytest.mark.parametrize(
+    "given", ["Basic cmlwZW46c2VjcmV0", "basic  cmlwZW46c2VjcmV0 ", "Bearer a-token", "BEARER a-token"]
+)
+def test_credentials_are_those_of_one_of_the_secrets(given):
+    assert has_credentials(["ripen:secret", "a-token"], given)
+    assert not has_credentials(["ripen:other", "another"], given)
+    assert not has_credentials([], given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "Basic", "Bearer", "Basic a-token", "Bearer ripen:secret", "Basic cmlwZW4", "Bearer \ud800", "a-token"],
+)
+def test_other_credentials_are_refused(given):
+    assert not has_credentials(["ripen:secret", "a-token"], given)
+
+
+def test_a_secret_path_ends_with_one_of_the_secrets():
+    assert has_path_secret(["one", "two"], "/hooks/somebody/two")
+    for wrong in ("/hooks/somebody/two/", "/hooks/two/somebody", "/hooks/somebody/TWO", "", "\ud800"):
+        assert not has_path_secret(["one", "two"], wrong)
+    assert not has_path_secret([], "/hooks/somebody/")
