@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -200,3 +201,25 @@ def _loose(given: str) -> datetime:
     clock = f"{year}-{int(month):02}-{int(day):02}T{int(hour):02}:{minute}:{second or '00'}.{(fraction or '0'):0<6}"
     words = (offset or "").upper()
     return datetime.fromisoformat(clock + ("+00:00" if words in ("Z", "UTC", "GMT") else words))
+
+
+_DEEPEST = 40
+_WHOLE_NUMBERS = range(-(2**63), 2**63)
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """JSON as both databases store it: what none of them takes in a text becomes a replacement character.
+
+    Numbers beyond 64 bits become texts, and what is nested deeper than forty times is cut off.
+    """
+    if isinstance(value, str):
+        return _FORBIDDEN.sub("\ufffd", value)
+    if isinstance(value, int) and value not in _WHOLE_NUMBERS:
+        return str(value)
+    if isinstance(value, Mapping | list | tuple) and depth >= _DEEPEST:
+        return "..."
+    if isinstance(value, Mapping):
+        return {storable(str(key)): storable(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(each, depth + 1) for each in value]
+    return value

@@ -108,6 +108,23 @@ class WebSettings(_Part):
     base_url: str = "http://127.0.0.1:8377"
 
 
+class HooksSettings(_Part):
+    """Secrets of the providers' webhooks, by environment; a provider without one is not heard."""
+
+    postmark: SecretStr | None = None
+    sendgrid: SecretStr | None = None
+    mailgun: SecretStr | None = None
+    amazon_ses: SecretStr | None = None
+    resend: SecretStr | None = None
+    brevo: SecretStr | None = None
+
+    def secrets(self) -> dict[str, tuple[str, ...]]:
+        """The secrets of each provider that has any; several are separated by blanks."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        words = {name: tuple(secret.get_secret_value().split()) for name, secret in given.items() if secret}
+        return {name: each for name, each in words.items() if each}
+
+
 class Settings(BaseSettings):
     """Everything that a workspace may set."""
 
@@ -121,6 +138,7 @@ class Settings(BaseSettings):
     email: EmailSettings = Field(default_factory=EmailSettings)
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     web: WebSettings = Field(default_factory=WebSettings)
+    hooks: HooksSettings = Field(default_factory=HooksSettings)
     sources: list[FolderSourceSettings | HttpSourceSettings] = Field(default_factory=list)
     audiences_folder: str = "audiences"
     crm_folder: str = "sales"

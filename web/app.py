@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import StarletteHTTPException
 from fastapi.responses import PlainTextResponse, Response
 
+from connectors.email.webhooks import PROVIDERS
 from tasks.safe_errors import without_personal_data
 from web import hooks, operating, unsubscribing, visiting
 from web.door import Door, open_door
@@ -46,6 +47,9 @@ ROUTES = (
     Route("HEAD", "/u/{token}", unsubscribing.show, "shows"),
     Route("POST", "/u/{token}", unsubscribing.act, "acts"),
     Route("POST", "/hooks/events", hooks.receive_events, "acts"),
+    *(Route("POST", f"/hooks/{name}", hooks.reports_of(name), "acts") for name in PROVIDERS),
+    # Everybody can have SNS sign messages: a secret of our own may stand behind the address.
+    Route("POST", "/hooks/amazon_ses/{secret}", hooks.reports_of("amazon_ses"), "acts"),
 )
 
 

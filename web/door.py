@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import Request
 
+from connectors.email.webhooks import WebhookReader, build_webhook_reader
 from db.engine import Database
 from nurture.webhook_signatures import secrets_of
 from tasks.live_catalogue import LiveCatalogue
@@ -33,6 +34,7 @@ class Door:
     secret: bytes
     catalogue: LiveCatalogue
     webhook_secrets: tuple[bytes, ...] = ()
+    webhook_readers: Mapping[str, WebhookReader] = field(default_factory=dict)
     prefect_url: str | None = None
     clock: Callable[[], datetime] = field(default=_clock)
 
@@ -52,6 +54,7 @@ def open_door(home: Path | None = None) -> Door:
         settings.secret_bytes(),
         LiveCatalogue(database, settings),
         secrets_of(os.environ.get("RIPEN_WEBHOOK_SECRET", "")),
+        {name: build_webhook_reader(name, secrets) for name, secrets in settings.hooks.secrets().items()},
         os.environ.get("RIPEN_PREFECT_URL"),
     )
 

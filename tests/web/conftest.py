@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from connectors.email.webhooks import build_webhook_reader
 from db import tables
 from nurture.tokens import UNSUBSCRIBE, sign
 from nurture.webhook_signatures import secrets_of, signature
@@ -24,6 +25,7 @@ from tests.world import SECRET, World
 from web.app import create_app
 from web.door import Door
 
+POSTMARK_SECRET = "ripen:a-password-of-the-tests"
 WEBHOOK_SECRET = "a webhook secret of the tests".replace(" ", "-")
 
 
@@ -59,6 +61,7 @@ def served(url: str, home: Path, documents: dict[str, Any] | None = None) -> Ite
         SECRET.encode(),
         LiveCatalogue(world.database, settings),
         secrets_of(WEBHOOK_SECRET),
+        {"postmark": build_webhook_reader("postmark", [POSTMARK_SECRET])},
         "http://127.0.0.1:4200",
         lambda: world.now,
     )

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
-from nurture.errors import RetryLater
+from nurture.errors import OutsideFailed, RetryLater
 
 # At INFO it would write whole addresses, with what secrets they hold.
 for _name in ("httpx", "httpcore"):
@@ -143,6 +143,17 @@ def _version(message: Mapping[str, Any]) -> str:
 
 def fetch_certificate(url: str) -> bytes:
     """The bytes at this address; raises RetryLater. No redirect, no proxy, 64 KiB, ten seconds in all."""
+    return _fetched(url, "the signing certificate of Amazon SNS")
+
+
+def confirm_subscription(url: str) -> None:
+    """Visit the address that confirms a subscription, if it is one; raises RetryLater and OutsideFailed."""
+    if not is_confirm_url(url):
+        raise OutsideFailed("the address that would confirm the subscription is not one of Amazon SNS")
+    _fetched(url, "the confirmation at Amazon SNS")
+
+
+def _fetched(url: str, what: str) -> bytes:
     end = monotonic() + CALL_DEADLINE
     limits = httpx.Timeout(5.0)
     headers = {"Accept-Encoding": "identity", "User-Agent": "ripen"}
@@ -154,14 +165,14 @@ def fetch_certificate(url: str) -> bytes:
             client.stream("GET", url) as answer,
         ):
             if answer.status_code != 200:
-                raise RetryLater(f"the signing certificate of Amazon SNS: answers {answer.status_code}")
+                raise RetryLater(f"{what}: answers {answer.status_code}")
             for part in answer.iter_raw():
                 size += len(part)
                 if size > MAX_CERTIFICATE:
-                    raise RetryLater("the signing certificate of Amazon SNS is larger than a certificate is")
+                    raise RetryLater(f"{what} is larger than it can be")
                 if monotonic() > end:
-                    raise RetryLater("the signing certificate of Amazon SNS takes too long to come")
+                    raise RetryLater(f"{what} takes too long to come")
                 parts.append(part)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise RetryLater(f"the signing certificate of Amazon SNS: no answer ({type(error).__name__})") from None
+        raise RetryLater(f"{what}: no answer ({type(error).__name__})") from None
     return b"".join(parts)

@@ -1,0 +1,152 @@
+"""What the e-mail providers report by webhook: every fact is kept as it came, and what concerns a lead is an event.
+
+All of one request is one transaction: whoever is answered knows that it is stored, and that a complaint, an unsubscribe
+or a bounce holds from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from connectors.email.webhooks import Delivered, FactKind, ProviderFact, RefusedFact
+from db import identities, provider_facts
+from db.engine import Connection, Database
+from db.intake import store
+from nurture import normalise
+from nurture.definitions.catalogue import Catalogue
+from nurture.errors import RefusedRow
+from nurture.records import EMAIL, EventRecord, Identity, Origin, Record, Refused
+
+# What each fact is to a lead; the others are kept and say nothing about anybody.
+EVENTS: Mapping[FactKind, str] = {
+    FactKind.DELIVERED: "email.delivered",
+    FactKind.DEFERRED: "email.deferred",
+    FactKind.BOUNCED: "email.bounced",
+    FactKind.REJECTED: "email.rejected",
+    FactKind.FAILED: "email.rejected",
+    FactKind.COMPLAINED: "email.complained",
+    FactKind.UNSUBSCRIBED: "email.unsubscribed",
+    FactKind.OPENED: "email.opened",
+    FactKind.CLICKED: "email.clicked",
+    FactKind.AUTO_REPLIED: "email.auto_replied",
+    FactKind.REPLIED: "email.replied",
+    FactKind.UNKNOWN: "email.unknown",
+}
+# A workspace whose events.yaml does not have these loses nothing: the fact itself is kept.
+_OPTIONAL = frozenset({"email.deferred", "email.rejected", "email.unknown"})
+_NOBODY = "no message of ours and no lead has anything to do with it"
+
+
+def take_in_feedback(
+    database: Database, provider: str, request: Delivered, *, catalogue: Catalogue, secret: bytes, now: datetime
+) -> dict[str, int]:
+    """Store everything that one request held; returns how many facts were new, known and refused."""
+    with database.write() as connection:
+        whose = _Whose(connection, request.facts)
+        kept = provider_facts.keep(connection, [_as_came(provider, fact, whose, now) for fact in request.facts])
+        records: list[Record] = [_refused(provider, number, each) for number, each in enumerate(request.refused, 1)]
+        for number, fact in enumerate(request.facts, 1):
+            kind = EVENTS.get(fact.kind)
+            if kind is None or (kind in _OPTIONAL and kind not in catalogue.events):
+                continue
+            records.append(_record(provider, number, fact, kind, whose))
+        found = store(
+            connection,
+            records,
+            source=provider,
+            now=now,
+            silent=False,
+            catalogue=catalogue,
+            secret=secret,
+            context={"kind": "events"},
+        )
+    return {"facts": kept, "known": len(request.facts) - kept, "events": found.events_created, "refused": found.refused}
+
+
+class _Whose:
+    """To which message and lead each fact belongs: by our own key, else by the provider's id, else by the address."""
+
+    def __init__(self, connection: Connection, facts: Iterable[ProviderFact]) -> None:
+        facts = list(facts)
+        self.by_key = provider_facts.messages_by_key(
+            connection, [each.message_key for each in facts if each.message_key]
+        )
+        ids = [each.provider_id for each in facts if each.provider_id]
+        self.by_provider = provider_facts.messages_by_provider_id(connection, ids)
+        self.addresses = {each.recipient: _identity(each.recipient) for each in facts if each.recipient}
+        known = identities.find(connection, [each for each in self.addresses.values() if each is not None])
+        self.by_address = {identity: each.lead_id for identity, each in known.items() if each.lead_id is not None}
+
+    def message(self, fact: ProviderFact) -> tuple[int, int] | None:
+        """Message and lead."""
+        return self.by_key.get(fact.message_key or "") or self.by_provider.get(fact.provider_id or "")
+
+    def lead(self, fact: ProviderFact) -> int | None:
+        """The lead alone, when no message is known."""
+        message = self.message(fact)
+        if message is not None:
+            return message[1]
+        identity = self.addresses.get(fact.recipient or "")
+        return self.by_address.get(identity) if identity is not None else None
+
+
+def _identity(address: str) -> Identity | None:
+    try:
+        return Identity(EMAIL, normalise.email(address).identity)
+    except RefusedRow:
+        return None
+
+
+def _as_came(provider: str, fact: ProviderFact, whose: _Whose, now: datetime) -> dict[str, Any]:
+    message = whose.message(fact)
+    return {
+        "provider": provider,
+        "fact_id": fact.fact_id,
+        "kind": fact.kind.value,
+        "message_id": message[0] if message else None,
+        "lead_id": whose.lead(fact),
+        "occurred_at": fact.occurred_at,
+        "received_at": now,
+        "raw": normalise.storable(fact.raw),
+    }
+
+
+def _record(provider: str, number: int, fact: ProviderFact, kind: str, whose: _Whose) -> Record:
+    origin = Origin(f"{provider}, fact {number}", normalise.storable(fact.raw), number)
+    message, lead = whose.message(fact), whose.lead(fact)
+    event = EventRecord(
+        provider,
+        fact.fact_id,
+        kind,
+        fact.occurred_at,
+        properties=_properties(fact),
+        # Who moved meanwhile keeps the new address: it is the one that was written to that is dead.
+        contact={"email": fact.recipient} if fact.recipient and lead is not None else {},
+        machine=fact.machine,
+        lead_id=lead,
+        message_id=message[0] if message else None,
+        origin=origin,
+    )
+    if lead is None:
+        return Refused("event", "unknown-lead", _NOBODY, origin, record=event)
+    return event
+
+
+def _properties(fact: ProviderFact) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "reason": fact.reason,
+        "url": fact.url,
+        "user_agent": fact.user_agent,
+        "group": fact.unsubscribed_from,
+    }
+    if fact.kind is FactKind.BOUNCED:
+        made["kind"] = "hard" if fact.hard else "soft"
+    elif fact.kind is FactKind.REJECTED:
+        made["suppressed"] = bool(fact.hard)
+    return {name: normalise.storable(value) for name, value in made.items() if value is not None}
+
+
+def _refused(provider: str, number: int, part: RefusedFact) -> Refused:
+    return Refused("event", part.reason, part.message, Origin(f"{provider}, part {number}", part.raw, number))
