@@ -15,7 +15,7 @@ from cli.workspace import Home, home_of
 from connectors.prefect_server import PrefectServer, answers, port_is_free
 from nurture.errors import OutsideFailed
 from nurture.strict_yaml import load_yaml
-from tasks.prefect_home import FOLDER, prefect_environment
+from tasks.prefect_home import EMAIL_RATE, FOLDER, prefect_environment
 from tasks.settings import Settings
 from tasks.workspace import CHECKOUT, open_database, settings_of
 
@@ -64,6 +64,7 @@ class _House:
         self.web_url = f"http://{_shown(settings.web.host)}:{port}"
         self.prefect_url = f"http://{HOST}:{prefect_port}"
         self.ports = ((settings.web.host, port, "--port"), (HOST, prefect_port, "--prefect-port"))
+        self.rate = settings.email.rate_per_second
         self.logs = home / FOLDER
         self.logs.mkdir(mode=0o700, exist_ok=True)
         self.environment = {
@@ -125,6 +126,8 @@ class _House:
             self._deploy()
             for automation in _automations():
                 prefect.ensure_automation(automation)
+            if self.rate is not None:
+                prefect.ensure_rate(EMAIL_RATE, self.rate)
             self.deployments = prefect.deployments()
         finally:
             prefect.close()

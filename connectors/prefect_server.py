@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from typing import Any
 
@@ -59,15 +60,25 @@ class PrefectServer:
         self._ask("/automations/", automation)
         return True
 
+    def ensure_rate(self, name: str, per_second: float) -> None:
+        """Have a global concurrency limit that gives out so many slots a second; one of this name is changed to it."""
+        most = max(1, math.ceil(per_second))
+        limit = {"name": name, "active": True, "limit": most, "slot_decay_per_second": per_second}
+        known = {each["name"] for each in self._ask("/v2/concurrency_limits/filter", {})}
+        if name in known:
+            self._ask(f"/v2/concurrency_limits/{name}", limit, "PATCH")
+        else:
+            self._ask("/v2/concurrency_limits/", limit)
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
 
-    def _ask(self, path: str, body: dict[str, Any]) -> Any:
+    def _ask(self, path: str, body: dict[str, Any], method: str = "POST") -> Any:
         try:
-            response = self._client.post(path, json=body)
+            response = self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise OutsideFailed(f"the Prefect server does not answer: {type(error).__name__}") from None
         if not response.is_success:
             raise OutsideFailed(f"the Prefect server refused {path}: {response.status_code} {response.text[:300]}")
-        return response.json()
+        return response.json() if response.content else None

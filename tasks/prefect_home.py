@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 FOLDER = ".prefect"
+# The global concurrency limit that says how fast mails leave; `ripen serve` makes it of the settings.
+EMAIL_RATE = "ripen-email"
 
 _SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

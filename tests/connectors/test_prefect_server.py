@@ -24,6 +24,17 @@ def test_an_automation_is_created_once(prefect_server):
     server.close()
 
 
+def test_a_rate_is_made_and_changed(prefect_server):
+    server = PrefectServer(prefect_server)
+    for per_second in (2.5, 4.0):
+        server.ensure_rate("mails-of-a-test", per_second)
+        limits = {each["name"]: each for each in server._ask("/v2/concurrency_limits/filter", {})}
+        limit = limits["mails-of-a-test"]
+        assert limit["slot_decay_per_second"] == per_second
+    assert limit["limit"] == 4
+    server.close()
+
+
 def test_a_server_that_is_not_there_is_an_outside_failure():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -93,6 +93,8 @@ def interrupt() -> Iterator[Any]:
 class Kept:
     """What the Prefect server says, and everything that it and its clients have written to disk."""
 
+    api_url: str
+
     def run(self, run_id: UUID) -> Any:
         """A flow run as the server knows it."""
         from prefect.client.orchestration import get_client
@@ -123,6 +125,20 @@ class Kept:
         with get_client(sync_client=True) as client:
             return {each.key: each for each in client.read_artifacts(artifact_filter=wanted)}
 
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """The events that begin so, as soon as the server has any."""
+        import httpx
+
+        url = f"{self.api_url}/events/filter"
+        until = time.monotonic() + 60
+        with httpx.Client(trust_env=False) as client:
+            while True:
+                answer = client.post(url, json={"filter": {"event": {"prefix": [f"prefect.{kind}"]}}, "limit": 50})
+                found: list[dict[str, Any]] = answer.json()["events"]
+                if found or time.monotonic() > until:
+                    return found
+                time.sleep(0.2)
+
     def files(self) -> list[Path]:
         """The files of the server's database and of PREFECT_HOME."""
         from prefect.settings import get_current_settings
@@ -142,4 +158,4 @@ class Kept:
 @pytest.fixture
 def kept(prefect_server: str) -> Kept:
     """A real Prefect server, and a way to look into it."""
-    return Kept()
+    return Kept(prefect_server)

@@ -8,6 +8,7 @@ import shutil
 import sqlalchemy as sa
 
 from cli.main import run as ripen
+from connectors.prefect_server import PrefectServer
 from db import runs, tables
 from flows.daily_sync import daily_sync
 from flows.follow_up import follow_up
@@ -138,3 +139,16 @@ def test_a_flow_logs_nothing_that_looks_personal(home):
     record = logger.makeRecord("x", logging.INFO, "f", 1, "sent to %s", ("canary.mail1@example.com",), None)
     assert logger.filter(record)
     assert record.getMessage() == "sent to [address]"
+
+
+def test_a_rate_is_also_a_limit_in_prefect_that_the_workers_ask(kept, home, prefect_server, monkeypatch):
+    monkeypatch.setenv("RIPEN_EMAIL__RATE_PER_SECOND", "50")
+    server = PrefectServer(prefect_server)
+    server.ensure_rate("ripen-email", 50)
+    state = follow_up(now=NOW, return_state=True)
+    server.close()
+    assert state.is_completed(), state.message
+    sent = state.result()["steps"]["deliver"]["messages_accepted"]
+    assert sent > 0
+    events = kept.events("concurrency-limit.acquired")
+    assert sum(int(each["resource"]["slots-acquired"]) for each in events) == sent
