@@ -69,6 +69,7 @@ def shipped() -> dict[str, EmailSource]:
     """The e-mails of the shipped templates, by name."""
     folder = TEMPLATES / "emails"
     layouts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("_layout.*")}
+    partials = {f"_partials/{path.name}": path.read_text(encoding="utf-8") for path in folder.glob("_partials/*")}
     return {
         each.name: email_from_files(
             each.name,
@@ -78,7 +79,8 @@ def shipped() -> dict[str, EmailSource]:
                 if path.is_file()
             },
             layouts,
+            partials,
         )
         for each in sorted(folder.iterdir())
-        if each.is_dir()
+        if each.is_dir() and each.name != "_partials"
     }
