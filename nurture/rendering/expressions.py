@@ -120,7 +120,8 @@ class Expressions:
         """Refuse what an e-mail must not carry: scripts, frames, forms, handlers."""
         found = active_content(node.data)
         if found:
-            self._refuse(node, *found)
+            offset, why = found
+            self.report.add(node.lineno + node.data.count("\n", 0, offset), *why)
 
     # --- kinds of expression -------------------------------------------------------------------------------------
 

@@ -35,8 +35,8 @@ CHILDREN: dict[str, frozenset[str]] = {
 # Tags whose content is HTML.
 ENDING = frozenset({"mj-text", "mj-button", "mj-table", "mj-raw", "mj-navbar-link", "mj-social-element"})
 _LEAVES = frozenset({"mj-image", "mj-divider", "mj-spacer", "mj-breakpoint", "mj-all", "mj-class"})
-TAGS = frozenset(CHILDREN) - {""} | ENDING | _LEAVES | {"mj-preview", "mj-style", "mj-title"}
-CHILDREN["mj-attributes"] = (TAGS | {"mj-all", "mj-class"}) - CHILDREN["mj-head"] - CHILDREN["mjml"] - {"mjml"}
+TAGS = frozenset(CHILDREN) - {""} | ENDING | _LEAVES | {"mj-attributes", "mj-preview", "mj-style", "mj-title"}
+CHILDREN["mj-attributes"] = TAGS - CHILDREN["mj-head"] - CHILDREN["mjml"] - {"mjml"}
 _REFUSED = {
     "mj-include": 'write `{% include "_partials/name.mjml" %}`',
     "mj-font": "name fonts that mail programs have, such as `Helvetica, Arial, sans-serif`",

@@ -71,6 +71,9 @@ def _mjml(page: Page) -> str | None:
     moved = holes.moved(compiled)
     if moved is not None and not errors_in(page.problems):
         page.problems.append(_cut(moved, "MJML moves it to another place"))
+    elif not errors_in(page.problems) and not holes.said(compiled).endswith(holes.said(holes.markup)):
+        message = "MJML would not show all that the page says, or not in its order"
+        page.problems.append(_problem(page.place, 1, "mjml-lost", message, "put every word in <mj-text>"))
     page.well_formed = compiled
     return None if errors_in(page.problems) else compiled
 
@@ -85,18 +88,18 @@ def _styled(page: Page) -> str | None:
     page.well_formed = styled
     if "<style" not in holes.markup.lower():
         return holes.markup
-    if holes.reading(styled) != holes.reading(holes.markup):
-        page.problems.append(
-            _problem(
-                page.place,
-                1,
-                "html-structure",
-                "mail programs would show parts of the page in another order",
-                "close every tag, and let a table hold nothing but rows and cells",
-            )
+    if holes.said(styled) == holes.said(holes.markup) and not holes.lost(styled):
+        return styled
+    page.problems.append(
+        _problem(
+            page.place,
+            1,
+            "html-structure",
+            "mail programs would show parts of the page in another order",
+            "close every tag, and let a table hold nothing but rows and cells",
         )
-        return None
-    return styled
+    )
+    return None
 
 
 def _at_offsets(remarks: Iterable[Remark], holes: Holes) -> Iterator[Problem]:
@@ -106,6 +109,7 @@ def _at_offsets(remarks: Iterable[Remark], holes: Holes) -> Iterator[Problem]:
 
 
 def _misplaced(holes: Holes) -> Iterator[Problem]:
+    styled = "<style" in holes.markup.lower()
     homes: dict[int, Spot] = {}
     for index, piece in enumerate(holes.pieces):
         spot = holes.spots.get(index)
@@ -119,7 +123,11 @@ def _misplaced(holes: Holes) -> Iterator[Problem]:
                 f"nothing in braces can stand in <{spot.name}>",
                 "write the style out, and choose by a class",
             )
-        elif piece.kind in STATEMENTS:
+        elif spot.where == "attribute" and spot.name == "class" and styled:
+            message = "the styles of a class in braces cannot be written into the element"
+            remedy = "choose between two whole elements, or write the class out"
+            yield _problem(piece.file, piece.line, "css-class", message, remedy, "warning")
+        if piece.kind in STATEMENTS:
             home = homes.setdefault(piece.group, spot)
             if spot.where == "tag":
                 yield _cut(piece, "it stands inside a tag, outside of any attribute")

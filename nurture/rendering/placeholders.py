@@ -144,33 +144,19 @@ class Holes:
             if found[1]:
                 yield int(found[1]), self.pieces[int(found[1])]
 
-    def reading(self, markup: str) -> list[object]:
-        """What a page says in its order, tags aside: pieces and words; the same after a faithful change."""
-        said: list[object] = []
+    def said(self, markup: str) -> str:
+        """What a page says between its tags, without blanks; the same after a faithful change."""
+        words = (html.unescape(token.text) for token in self._between_tags(markup))
+        return _BLANKS.sub("", "".join(words))
+
+    def _between_tags(self, markup: str) -> Iterator[Token]:
         for token in tokens(markup):
-            if token.kind == "start":
-                said.extend(index for index, _ in self.found_in(token.text))
-            elif token.kind in ("text", "raw", "comment") and token.name != "style":
-                text = html.unescape(token.text) if token.kind != "comment" else token.text
-                for chunk in self.chunks(text):
-                    words = _BLANKS.sub("", chunk) if isinstance(chunk, str) else id(chunk)
-                    if words:
-                        said.append(words)
-        return _joined_words(said)
+            if token.kind == "text" or (token.kind == "comment" and self._found.fullmatch(token.text)):
+                yield token
 
     def tears(self, markup: str) -> Iterator[Tear]:
         """The statements between whose tags an element is opened and not closed, or closed and not opened."""
         return _Balance(self).tears(markup)
-
-
-def _joined_words(said: list[object]) -> list[object]:
-    joined: list[object] = []
-    for each in said:
-        if isinstance(each, str) and joined and isinstance(joined[-1], str):
-            joined[-1] += each
-        else:
-            joined.append(each)
-    return joined
 
 
 def _spot(token: Token, offset: int) -> Spot:

@@ -55,9 +55,8 @@ def full() -> dict[str, Any]:
 
 def email(text: str = "Hi", **more: Any) -> EmailSource:
     """A transactional e-mail in English with this text; `more` are other parts, or fields of the e-mail."""
-    parts = {"subject": "Hello", "html": "<p>Hi</p>"} | {
-        name: more.pop(name) for name in ("subject", "html", "preheader") if name in more
-    }
+    parts = {"subject": "Hello"} | ({} if "mjml" in more else {"html": "<p>Hi</p>"})
+    parts |= {name: more.pop(name) for name in ("subject", "html", "mjml", "preheader") if name in more}
     return EmailSource(
         **{"name": "hello", "topic": "nurture", "kind": "transactional"}
         | {"locales": {"en": EmailParts(text=text, **parts)}}
