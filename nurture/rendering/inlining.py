@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import css_inline
 
-from nurture.rendering.markup import tokens
+from nurture.rendering.markup import VOID, tokens
 from nurture.rendering.mjml import Remark
 
 _INLINER = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
@@ -29,9 +29,36 @@ class BrokenCss(Exception):
 def inline_css(markup: str) -> str:
     """The page with its styles in its elements, as a whole document; raises BrokenCss."""
     try:
-        return _INLINER.inline(markup)
+        return _INLINER.inline(_with_table_bodies(markup))
     except (css_inline.InlineError, ValueError):
         raise BrokenCss from None
+
+
+def _with_table_bodies(markup: str) -> str:
+    """The page with the `<tbody>` of each plain table written out.
+
+    Readers of HTML add it before the first row; what stands round that row, such as a condition, would be cut by it.
+    """
+    inserts: list[tuple[int, str]] = []
+    stack: list[tuple[str, int, set[str]]] = []  # name, where its content begins, names of its children
+    for token in tokens(markup):
+        if token.kind == "start":
+            if stack:
+                stack[-1][2].add(token.name)
+            if token.name not in VOID and not token.closed:
+                stack.append((token.name, token.end, set()))
+        elif token.kind == "end" and any(name == token.name for name, *_ in stack):
+            name, begin, children = stack.pop()
+            while name != token.name:
+                name, begin, children = stack.pop()
+            if name == "table" and children == {"tr"}:
+                inserts += [(begin, "<tbody>"), (token.start, "</tbody>")]
+    parts: list[str] = []
+    at = 0
+    for place, tag in sorted(inserts, key=lambda each: each[0]):
+        parts += [markup[at:place], tag]
+        at = place
+    return "".join([*parts, markup[at:]])
 
 
 def style_remarks(markup: str) -> Iterator[Remark]:

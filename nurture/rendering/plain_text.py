@@ -114,6 +114,7 @@ class _Writer:
         self.indent = ""
         self.marker: str | None = None
         self.keeps_lines = False
+        self.in_cell = False
         self.branches: list[tuple[_State, list[_State], bool]] = []
 
     # --- the page --------------------------------------------------------------------------------------------------
@@ -130,7 +131,10 @@ class _Writer:
 
     def element(self, node: _Node) -> None:
         """One element that can be seen."""
-        if node.name == "br":
+        if self.in_cell and (node.name == "br" or node.name in _BLOCKS):
+            self.words(" ")
+            self.children(node)
+        elif node.name == "br":
             self.pending = min(self.pending + 1, 2)
         elif node.name == "hr":
             self.block(2)
@@ -223,7 +227,9 @@ class _Writer:
             elif isinstance(part, _Node) and not _hidden(part) and _words(part):
                 if not first:
                     self.inline(" | ")
+                self.in_cell = True
                 self.children(part)
+                self.in_cell = False
                 first = False
 
     def link(self, node: _Node, alone: bool = False) -> None:
@@ -344,17 +350,27 @@ def _keeps_lines(node: _Node) -> bool:
     return node.name == "pre" or bool(_KEEPS_LINES.search(node.get("style")))
 
 
+def _rows(table: _Node) -> Iterator[_Node]:
+    """The rows of a table itself, not those of tables in it."""
+    for part in table.parts:
+        if isinstance(part, _Node):
+            if part.name == "tr":
+                yield part
+            elif part.name in _ROWS:
+                yield from _rows(part)
+
+
 def _holds_data(table: _Node) -> bool:
     """Whether a table is one: layouts say that they are none, or have blocks in their cells."""
     if table.get("role") in ("presentation", "none"):
         return False
-    if any(each.name == "th" for each in table.nodes()):
+    rows = [[part for part in row.parts if isinstance(part, _Node)] for row in _rows(table)]
+    inner = {each.name for row in rows for cell in row for each in cell.nodes()}
+    if inner & {"table", "ul", "ol"}:
+        return False
+    if any(cell.name == "th" for row in rows for cell in row):
         return True
-    cells = [each for each in table.nodes() if each.name == "td"]
-    inner = {each.name for cell in cells for each in cell.nodes()}
-    rows = [each for each in table.nodes() if each.name == "tr"]
-    wide = any(sum(isinstance(part, _Node) and part.name == "td" for part in row.parts) > 1 for row in rows)
-    return wide and not inner & (_BLOCKS | {"img"})
+    return any(len(row) > 1 for row in rows) and not inner & (_BLOCKS | {"img"})
 
 
 def _only_links(node: _Node) -> list[_Node | Piece] | None:

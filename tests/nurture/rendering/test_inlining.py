@@ -6,6 +6,7 @@ import pytest
 
 from nurture.problems import errors_in, warnings_in
 from nurture.rendering import Renderer, email_problems
+from nurture.rendering.fields import EMAIL_FIELDS, ListOf, record
 from nurture.rendering.inlining import inline_css
 from tests.nurture.rendering.samples import certain, email, full
 
@@ -47,6 +48,16 @@ def test_inlining_before_rendering_gives_what_inlining_afterwards_gives(context)
     # What has no styles is not inlined: so the page is rendered bare, and gets its styles afterwards.
     bare = rendered(PIECES.replace("<style>", "<!--").replace("</style>", "-->"), context)
     assert rendered(PIECES, context) == inline_css(bare.replace("<!--p {", "<style>p {").replace("}-->", "}</style>"))
+
+
+def test_a_condition_round_the_rows_of_a_table_stays_round_them():
+    rows = "<table>{% for each in offers %}<tr><td>{{ each.title | default('-') }}</td></tr>{% endfor %}</table>"
+    source = email(html=f"{STYLE}{rows}<table>{{% if lead.name %}}<tr><td>x</td></tr>{{% endif %}}</table>")
+    fields = {**EMAIL_FIELDS, "offers": ListOf(record(("title",)))}
+    renderer = Renderer([source], fields)
+    html = renderer.render("hello", None, certain() | {"offers": [{"title": "One"}, {}]}).html
+    assert "<table><tbody><tr><td>One</td></tr><tr><td>-</td></tr></tbody></table>" in html
+    assert "<table><tbody></tbody></table>" in html
 
 
 def test_a_style_sheet_elsewhere_is_never_loaded_and_never_let_through():
