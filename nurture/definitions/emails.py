@@ -35,6 +35,12 @@ class EmailParts(Part):
     mjml: str = ""
     preheader: str = ""
 
+    @model_validator(mode="after")
+    def _has_one_body(self) -> EmailParts:
+        if bool(self.html.strip()) == bool(self.mjml.strip()):
+            raise ValueError("an e-mail has one body: html or mjml")
+        return self
+
 
 class EmailSource(Part):
     """One e-mail before it is rendered: its topic decides whose consent it needs."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import cast
 
 from jinja2 import Template, TemplateError, nodes
@@ -39,17 +40,37 @@ class CompiledParts:
     derived: bool
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CompiledEmail:
     """An e-mail with everything that is wrong with it; a language with errors is not among `locales`."""
 
-    problems: list[Problem] = field(default_factory=list)
-    locales: dict[str, CompiledParts] = field(default_factory=dict)
+    problems: tuple[Problem, ...]
+    locales: Mapping[str, CompiledParts]
 
 
 def compile_email(email: EmailSource, fields: Fields) -> CompiledEmail:
-    """Judge and compile every language of an e-mail."""
-    return _Compiling(email, fields).email()
+    """Judge and compile every language of an e-mail; the last few are kept, because what is rendered was checked."""
+    return _compiled(_Key(email, fields))
+
+
+class _Key:
+    """An e-mail with the fields that it may name, equal to another one that says the same."""
+
+    def __init__(self, email: EmailSource, fields: Fields) -> None:
+        self.email = email
+        self.fields = fields
+        self.said = f"{email.model_dump_json()}{fields!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and other.said == self.said
+
+    def __hash__(self) -> int:
+        return hash(self.said)
+
+
+@lru_cache(maxsize=256)
+def _compiled(key: _Key) -> CompiledEmail:
+    return _Compiling(key.email, key.fields).email()
 
 
 def _ending(name: str) -> str:
@@ -62,7 +83,8 @@ class _Compiling:
         self.fields = fields
         self.body_fields = {**fields, **MESSAGE_FIELDS}
         self.environment: TemplateEnvironment = build_environment({})
-        self.result = CompiledEmail()
+        self.problems: list[Problem] = []
+        self.locales: dict[str, CompiledParts] = {}
         self.shared = {
             name: Source(f"emails/{name}", text) for name, text in {**email.layouts, **email.partials}.items()
         }
@@ -133,55 +155,50 @@ class _Compiling:
         """Every language."""
         for locale in self.source.locales:
             self.locale(locale)
-        self.result.problems = list(dict.fromkeys(self.result.problems))
-        return self.result
+        return CompiledEmail(tuple(dict.fromkeys(self.problems)), self.locales)
 
     def locale(self, locale: str) -> None:
         """The parts of one language; each is judged, also when another one cannot be used."""
         parts = self.source.locales[locale]
+        wanted = {"subject", "text", "html"}
         done: dict[str, Template] = {}
-        failed = False
-        page: Page | None = None
         for part, file in PART_FILES.items():
             text = cast(str, getattr(parts, part))
-            if not text.strip() and (part in _BODIES or part == "preheader"):
+            if not text.strip() and part != "subject":
                 continue
             place = f"emails/{self.source.name}/{file if locale == self.source.default_locale else f'{locale}/{file}'}"
-            report = self.part(part, text, place)
-            used = list(self.used_by(report))
-            self.say(problem for each in used for problem in each.problems)
-            if any(each.refused for each in used):
-                failed = True
-                continue
-            pieces = self.flat(place, text)
+            wanted.add("html" if part == "mjml" else part)
+            pieces = self.judged(part, text, place)
             if pieces is None:
-                failed = True
-            elif part in ("html", "mjml"):
+                continue
+            if part in ("html", "mjml"):
                 page = compile_page(pieces, place, self.environment, mjml=part == "mjml")
-                self.say(page.problems)
-                template = self.page(page, place, f"{locale}/body.html") if not errors_in(page.problems) else None
-                failed = failed or template is None
-                if template is not None:
-                    done["html"] = template
-            else:
-                template = self.plain(part, pieces, place, f"{locale}/{file}")
-                failed = failed or template is None
-                if template is not None:
-                    done[part] = template
-        derived = not parts.text.strip()
-        if derived and page is not None and "html" in done:
-            text_template = self.derived(page, f"{locale}/text.txt")
-            failed = failed or text_template is None
-            if text_template is not None:
-                done["text"] = text_template
-        if not failed:
-            self.result.locales[locale] = CompiledParts(
-                done["subject"], done["text"], done["html"], done.get("preheader"), derived
+                done |= self.body(page, locale, derive=not parts.text.strip())
+            elif template := self.plain(part, pieces, place, f"{locale}/{file}"):
+                done[part] = template
+        if wanted == done.keys():
+            self.locales[locale] = CompiledParts(
+                done["subject"], done["text"], done["html"], done.get("preheader"), not parts.text.strip()
             )
+
+    def judged(self, part: str, text: str, place: str) -> list[Piece] | None:
+        """The pieces of one part with its layout and partials; None when one of them may not be used."""
+        used = list(self.used_by(self.part(part, text, place)))
+        self.say(problem for each in used for problem in each.problems)
+        return None if any(each.refused for each in used) else self.flat(place, text)
+
+    def body(self, page: Page, locale: str, derive: bool) -> dict[str, Template]:
+        """The HTML, and the text where nobody wrote one."""
+        self.say(page.problems)
+        if errors_in(page.problems):
+            return {}
+        html = self.page(page, page.place, f"{locale}/body.html")
+        text = self.derived(page, f"{locale}/text.txt") if html and derive else None
+        return ({"html": html} if html else {}) | ({"text": text} if text else {})
 
     def say(self, problems: Iterable[Problem]) -> None:
         """Note problems."""
-        self.result.problems.extend(problems)
+        self.problems.extend(problems)
 
     def flat(self, place: str, text: str) -> list[Piece] | None:
         """A part with its layout and partials; None when the whole is too large."""

@@ -43,7 +43,7 @@ class Renderer:
         self._emails = {email.name: email for email in emails}
         self._fields = fields
         self._frame = framer(fields)
-        self._compiled: dict[str, dict[str, CompiledParts] | BrokenEmail] = {}
+        self._compiled: dict[str, Mapping[str, CompiledParts] | BrokenEmail] = {}
 
     def problems(self) -> list[Problem]:
         """Every problem of every e-mail of the set."""
@@ -84,7 +84,7 @@ class Renderer:
             raise DefinitionError(f"there is no e-mail {name!r}; {did_you_mean(name, self._emails)}")
         return self._emails[name]
 
-    def _templates(self, name: str) -> dict[str, CompiledParts]:
+    def _templates(self, name: str) -> Mapping[str, CompiledParts]:
         if name not in self._compiled:
             compiling = compile_email(self._emails[name], self._fields)
             errors = errors_in([*needs_problems(self._emails[name], self._fields), *compiling.problems])
