@@ -80,6 +80,7 @@ def check_documents(files: Mapping[str, str]) -> CheckResult:
     partials = {found[1]: text for path, text in files.items() if (found := _PARTIAL.match(path))}
     for name, texts in sorted(folders.items()):
         reading.email(name, texts, layouts, partials)
+    reading.problems.extend(_unused_partials(partials, files))
     findings = islice(lint(reading.definitions(names)), MAX_FINDINGS)
     problems = [*reading.problems, *(reading.place(finding) for finding in findings)]
     return CheckResult(reading.documents, in_reading_order(problems))
@@ -262,6 +263,14 @@ def _bad_name(path: str, name: str) -> Problem | None:
 def _bad_partial(path: str) -> Problem:
     remedy = "name it like `_partials/offer.html`, `.mjml` or `.txt`: lower-case letters, digits, `-` and `_`"
     return _of_file(path, "file-name", "this is no partial", remedy)
+
+
+def _unused_partials(partials: Mapping[str, str], files: Mapping[str, str]) -> Iterator[Problem]:
+    mails = [text for path, text in files.items() if path.startswith("emails/") and not path.startswith(_PARTIALS)]
+    for name in partials:
+        if not any(name in text for text in mails):
+            remedy = f'write `{{% include "{name}" %}}` where it belongs, or delete it'
+            yield _of_file(f"emails/{name}", "unused-partial", "no e-mail includes it", remedy, "warning")
 
 
 def _unknown_file(path: str) -> Problem:
