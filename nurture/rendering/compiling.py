@@ -225,22 +225,28 @@ class _Compiling:
             return None
         problems = _placed(inspect_page(tree, file=place, fields=self.body_fields, html=True), page.holes.pieces)
         if not problems:
-            seen = inspect_page(self.reading(page), file=place, fields=self.body_fields, html=False)
+            reading = self.reading(page)
+            if reading is None:
+                return None
+            seen = inspect_page(reading, file=place, fields=self.body_fields, html=False)
             problems = self.owed(seen.always_shown, place)
         return self.compiled(tree, place, name, problems)
 
-    def reading(self, page: Page) -> nodes.Template:
+    def reading(self, page: Page) -> nodes.Template | None:
         """What a reader sees of the page, as plain text."""
         pieces = [_unescaped(piece) for piece in page.holes.restore(plain_text(page.well_formed, page.holes))]
-        return assemble(pieces, self.environment)
+        try:
+            return assemble(pieces, self.environment)
+        except Torn as torn:
+            piece = torn.piece
+            message = "no text can be made of the page round this condition"
+            self.say([_error(piece.file, piece.line, "text-derived", message, "let it hold whole elements")])
+        return None
 
     def derived(self, page: Page, name: str) -> Template | None:
         """The text part that nobody wrote."""
-        try:
-            return self.compiled(self.reading(page), page.place, name, [])
-        except Torn as torn:
-            self.say([_error(torn.piece.file, torn.piece.line, "text-derived", "no text can be made of this page", "")])
-        return None
+        reading = self.reading(page)
+        return None if reading is None else self.compiled(reading, page.place, name, [])
 
     def owed(self, shown: set[str], place: str) -> list[Problem]:
         """What a marketing mail lacks."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import css_inline
 
-from nurture.rendering.markup import VOID, tokens
+from nurture.rendering.markup import VOID, every_tag, tokens
 from nurture.rendering.mjml import Remark
 
 _INLINER = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
@@ -63,7 +63,7 @@ def _with_table_bodies(markup: str) -> str:
 
 def style_remarks(markup: str) -> Iterator[Remark]:
     """What is wrong with the `<style>` of a page, and what its `style` attributes must not say."""
-    for token in tokens(markup):
+    for token in every_tag(markup):
         if token.kind == "raw" and token.name in ("style", "mj-style"):
             yield from _sheet(token.text, token.start)
         for each in token.attributes:

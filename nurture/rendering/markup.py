@@ -90,6 +90,13 @@ def _token(found: re.Match[str], offset: int) -> Token:
     return Token("start", start, end, text, found["start"].lower(), text.endswith("/>"), attributes)
 
 
+def every_tag(markup: str) -> Iterator[Token]:
+    """The tokens of a page, those that Outlook alone reads included."""
+    for token in tokens(markup):
+        yield token
+        yield from inside_comment(token)
+
+
 def inside_comment(token: Token) -> Iterator[Token]:
     """The tokens inside a conditional comment, which Outlook reads; nothing for any other comment."""
     if token.kind == "comment" and token.text.startswith(CONDITIONAL) and "]>" in token.text:

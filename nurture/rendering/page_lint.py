@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from nurture.rendering.markup import Token, tokens
+from nurture.rendering.markup import Token, every_tag
 from nurture.rendering.mjml import Remark
 from nurture.rendering.placeholders import Holes
 
@@ -27,7 +27,7 @@ _EMPTY_WORDS = frozenset(
 def page_remarks(holes: Holes, markup: str) -> Iterator[Remark]:
     """Every remark on a page with stand-ins; offsets are those of `markup`."""
     linked: tuple[Token, list[str]] | None = None
-    for token in tokens(markup):
+    for token in every_tag(markup):
         if token.kind == "start":
             yield from _tag(token, holes)
             if token.name in _LINKS and not token.closed:

@@ -67,7 +67,15 @@ def test_what_is_sound_is_not_remarked(html):
         "{% if lead.name %}{% if lead.city %}x{% endif %}{% endif %}javascript:x",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("tag", ['<a href="{}">x</a>', '<img alt="" src="{}">', '<td background="{}">x</td>'])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<a href="{}">x</a>',
+        '<!--[if mso]><a href="{}">x</a><![endif]-->',
+        '<img alt="" src="{}">',
+        '<td background="{}">x</td>',
+    ],
+)
 def test_an_address_that_acts_or_could_become_one_is_refused(tag, address):
     problems = errors_in(email_problems(email(html=f"<p>x</p>\n{tag.format(address)}")))
     assert {each.code for each in problems} & {"html-address", "html-active"}
