@@ -11,6 +11,8 @@ VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "l
 # Elements whose content is text and nothing else, also when it looks like tags.
 RAW = frozenset({"style", "script", "title", "textarea", "mj-style", "mj-title", "mj-preview"})
 CONDITIONAL = "<!--[if"
+MAX_DEPTH = 100
+_CLOSED_BY_THE_NEXT = frozenset({"p", "li", "dt", "dd", "td", "th", "tr"})
 _TAG = re.compile(
     r"<!--.*?(?:-->|\Z)"
     r"|<!\[[^>]*>"
@@ -88,6 +90,22 @@ def _token(found: re.Match[str], offset: int) -> Token:
         inner = value[1:-1] if quoted else value
         attributes.append(Attribute(each[1].lower(), inner, begin, begin + len(inner), quoted))
     return Token("start", start, end, text, found["start"].lower(), text.endswith("/>"), attributes)
+
+
+def too_deep(markup: str) -> int | None:
+    """The offset at which elements stand in more than MAX_DEPTH others; compilers of pages end the process there."""
+    stack: list[str] = []
+    for token in tokens(markup):
+        if token.kind == "start" and token.name not in VOID and not token.closed:
+            if token.name in _CLOSED_BY_THE_NEXT and stack and stack[-1] == token.name:
+                stack.pop()
+            stack.append(token.name)
+            if len(stack) > MAX_DEPTH:
+                return token.start
+        elif token.kind == "end" and token.name in stack:
+            while stack.pop() != token.name:
+                pass
+    return None
 
 
 def every_tag(markup: str) -> Iterator[Token]:

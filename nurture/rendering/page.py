@@ -10,7 +10,7 @@ from jinja2 import Environment, nodes
 
 from nurture.problems import Problem, Severity, errors_in
 from nurture.rendering.inlining import BrokenCss, inline_css, style_remarks
-from nurture.rendering.markup import CONDITIONAL
+from nurture.rendering.markup import CONDITIONAL, MAX_DEPTH, too_deep
 from nurture.rendering.mjml import BrokenMjml, Remark, compile_mjml, structure_remarks
 from nurture.rendering.page_lint import page_remarks
 from nurture.rendering.pieces import STATEMENTS, Piece, Torn, assemble
@@ -34,6 +34,12 @@ def compile_page(pieces: Sequence[Piece], place: str, environment: Environment, 
     """Compile the pieces of one `body.html` or `body.mjml`; what is wrong stands in `problems`."""
     page = Page(place, Holes(pieces))
     holes = page.holes
+    deep = too_deep(holes.markup)
+    if deep is not None:
+        file, line = holes.place(deep)
+        message = f"elements stand in more than {MAX_DEPTH} others"
+        page.problems = [_problem(file, line, "html-structure", message, "close every tag, and simplify the page")]
+        return page
     remarks = [*page_remarks(holes, holes.markup), *style_remarks(holes.markup)]
     if mjml:
         remarks += structure_remarks(holes.markup)

@@ -6,94 +6,36 @@ nothing more than with a text that was written by hand.
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from nurture.rendering.markup import VOID, Attribute, tokens
+from nurture.rendering.page_tree import (
+    BLOCKS,
+    HEADINGS,
+    LINES,
+    NO_WIDTH,
+    ROWS,
+    Node,
+    hidden,
+    holds_data,
+    keeps_lines,
+    only_links,
+    page_tree,
+    words_of,
+)
 from nurture.rendering.pieces import STATEMENTS, Piece
 from nurture.rendering.placeholders import Holes
 
 RULE = "-" * 40
-_SKIPPED = frozenset({"head", "style", "script", "title", "template", "noscript", "svg", "math"})
-_PARAGRAPHS = frozenset({"p", "ul", "ol", "dl", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "pre"})
-_HEADINGS = frozenset({"h2", "h3", "h4", "h5", "h6"})
-_LINES = frozenset({"div", "dt", "dd", "li", "address", "article", "section", "header", "footer", "center", "body"})
-_ROWS = frozenset({"tr", "td", "th", "tbody", "thead", "tfoot", "caption"})
-_BLOCKS = _PARAGRAPHS | _LINES | _ROWS
-_HIDDEN = re.compile(
-    r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|opacity\s*:\s*0(?:\.0+)?\s*(?:;|!|$)"
-    r"|font-size\s*:\s*0(?:px|pt|em)?\s*(?:;|!|$)[^<>]*max-height\s*:\s*0|max-height\s*:\s*0(?:px)?\s*(?:;|!|$))",
-    re.IGNORECASE,
-)
-_KEEPS_LINES = re.compile(r"white-space\s*:\s*pre", re.IGNORECASE)
-_NO_WIDTH = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad\u034f\u200a\u2007\u061c]")
 _SPACES = re.compile(r"[^\S\n]+")
-_BETWEEN_LINKS = re.compile(r"[\s\u00b7|\u2022/,;\u2013\u2014-]*")
 _SCHEME = re.compile(r"(?:https?://|mailto:|tel:|sms:)", re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class _Node:
-    name: str
-    attributes: list[Attribute] = field(default_factory=list)
-    parts: list[_Node | str | Piece] = field(default_factory=list)
-
-    def get(self, name: str) -> str:
-        """The value of an attribute, or nothing."""
-        return next((html.unescape(each.value) for each in self.attributes if each.name == name), "")
-
-    def nodes(self) -> Iterator[_Node]:
-        """Every element in it."""
-        for part in self.parts:
-            if isinstance(part, _Node):
-                yield part
-                yield from part.nodes()
 
 
 def plain_text(markup: str, holes: Holes) -> str:
     """The text of a well-formed page, with the same stand-ins."""
     writer = _Writer(holes)
-    writer.children(_tree(markup, holes))
+    writer.children(page_tree(markup, holes))
     return "".join(writer.out).strip() + "\n"
-
-
-def _tree(markup: str, holes: Holes) -> _Node:
-    root = _Node("")
-    stack = [root]
-    for token in tokens(markup):
-        if token.kind == "start":
-            node = _Node(token.name, token.attributes)
-            stack[-1].parts.append(node)
-            if token.name not in VOID and not token.closed:
-                stack.append(node)
-        elif token.kind == "end":
-            if any(each.name == token.name for each in stack[1:]):
-                while stack.pop().name != token.name:
-                    pass
-        elif token.kind == "text":
-            stack[-1].parts.append(html.unescape(token.text))
-        elif token.kind == "comment" and token.text.startswith("<!--qz"):
-            stack[-1].parts.extend(piece for _, piece in holes.found_in(token.text))
-    return root
-
-
-def _hidden(node: _Node) -> bool:
-    if node.name in _SKIPPED or any(each.name == "hidden" for each in node.attributes):
-        return True
-    return bool(_HIDDEN.search(node.get("style"))) or node.get("aria-hidden") == "true"
-
-
-def _words(node: _Node) -> str:
-    """All visible text of an element, with its stand-ins, in one line."""
-    said = []
-    for part in node.parts:
-        if isinstance(part, str):
-            said.append(part)
-        elif isinstance(part, _Node) and not _hidden(part):
-            said.append(part.get("alt") if part.name == "img" else _words(part))
-    return " ".join(_NO_WIDTH.sub("", " ".join(said)).split())
 
 
 @dataclass(slots=True)
@@ -119,19 +61,19 @@ class _Writer:
 
     # --- the page --------------------------------------------------------------------------------------------------
 
-    def children(self, node: _Node) -> None:
+    def children(self, node: Node) -> None:
         """Everything in an element."""
         for part in node.parts:
             if isinstance(part, str):
                 self.text(part)
             elif isinstance(part, Piece):
                 self.statement(part)
-            elif not _hidden(part):
+            elif not hidden(part):
                 self.element(part)
 
-    def element(self, node: _Node) -> None:
+    def element(self, node: Node) -> None:
         """One element that can be seen."""
-        if self.in_cell and (node.name == "br" or node.name in _BLOCKS):
+        if self.in_cell and (node.name == "br" or node.name in BLOCKS):
             self.words(" ")
             self.children(node)
         elif node.name == "br":
@@ -146,31 +88,31 @@ class _Writer:
             self.link(node)
         elif node.name in ("ul", "ol"):
             self.list(node)
-        elif node.name == "table" and _holds_data(node):
+        elif node.name == "table" and holds_data(node):
             self.table(node)
-        elif node.name in _BLOCKS:
+        elif node.name in BLOCKS:
             self.block_element(node)
         else:
             self.children(node)
 
-    def block_element(self, node: _Node) -> None:
+    def block_element(self, node: Node) -> None:
         """A paragraph, a heading, a cell of a layout: set apart from what stands round it."""
-        kept, self.keeps_lines = self.keeps_lines, self.keeps_lines or _keeps_lines(node)
-        apart = 1 if node.name in _LINES else 2
+        kept, self.keeps_lines = self.keeps_lines, self.keeps_lines or keeps_lines(node)
+        apart = 1 if node.name in LINES else 2
         self.block(apart)
-        links = _only_links(node)
+        links = only_links(node)
         if links is not None:
             for each in links:
-                self.block(1 if isinstance(each, _Node) else 0)
+                self.block(1 if isinstance(each, Node) else 0)
                 self.statement(each) if isinstance(each, Piece) else self.link(each, alone=True)
         else:
             self.children(node)
         # The words under a heading stand right below it.
-        self.close = node.name in _HEADINGS
+        self.close = node.name in HEADINGS
         self.block(1 if self.close else apart)
         self.keeps_lines = kept
 
-    def list(self, node: _Node) -> None:
+    def list(self, node: Node) -> None:
         """Items with dashes, or with numbers where no condition can take one away."""
         self.block(1 if self.indent else 2)
         numbered = node.name == "ol" and not any(isinstance(part, Piece) for part in node.parts)
@@ -178,53 +120,53 @@ class _Writer:
         for part in node.parts:
             if isinstance(part, Piece):
                 self.statement(part)
-            elif isinstance(part, _Node) and part.name == "li" and not _hidden(part):
+            elif isinstance(part, Node) and part.name == "li" and not hidden(part):
                 self.item(part, f"{number}. " if numbered else "- ")
                 number += 1
-            elif isinstance(part, _Node) and not _hidden(part):
+            elif isinstance(part, Node) and not hidden(part):
                 self.element(part)
         self.block(1 if self.indent else 2)
 
-    def item(self, node: _Node, marker: str) -> None:
+    def item(self, node: Node, marker: str) -> None:
         """One item, its further lines under its first word."""
         self.block(1)
         before = self.indent
         self.marker = before + marker
         self.indent = before + " " * len(marker)
         for part in node.parts:
-            if isinstance(part, _Node) and part.name == "p" and not _hidden(part):
+            if isinstance(part, Node) and part.name == "p" and not hidden(part):
                 self.block(1)
                 self.children(part)
                 self.block(1)
             else:
-                self.children(_Node("", parts=[part]))
+                self.children(Node("", parts=[part]))
         self.indent = before
         self.marker = None
         self.block(1)
 
-    def table(self, node: _Node) -> None:
+    def table(self, node: Node) -> None:
         """Rows of figures, a line each."""
         self.block(2)
         self.rows(node)
         self.block(2)
 
-    def rows(self, node: _Node) -> None:
+    def rows(self, node: Node) -> None:
         for part in node.parts:
             if isinstance(part, Piece):
                 self.statement(part)
-            elif isinstance(part, _Node) and part.name == "tr" and not _hidden(part):
+            elif isinstance(part, Node) and part.name == "tr" and not hidden(part):
                 self.block(1)
                 self.cells(part)
                 self.block(1)
-            elif isinstance(part, _Node) and not _hidden(part):
-                self.rows(part) if part.name in _ROWS else self.element(part)
+            elif isinstance(part, Node) and not hidden(part):
+                self.rows(part) if part.name in ROWS else self.element(part)
 
-    def cells(self, row: _Node) -> None:
+    def cells(self, row: Node) -> None:
         first = True
         for part in row.parts:
             if isinstance(part, Piece):
                 self.statement(part)
-            elif isinstance(part, _Node) and not _hidden(part) and _words(part):
+            elif isinstance(part, Node) and not hidden(part) and words_of(part):
                 if not first:
                     self.inline(" | ")
                 self.in_cell = True
@@ -232,9 +174,9 @@ class _Writer:
                 self.in_cell = False
                 first = False
 
-    def link(self, node: _Node, alone: bool = False) -> None:
+    def link(self, node: Node, alone: bool = False) -> None:
         """`words: address` where the link stands alone, `words (address)` in a sentence."""
-        words, address = _words(node), node.get("href").strip()
+        words, address = words_of(node), node.get("href").strip()
         bare = _SCHEME.sub("", address, count=1)
         if not address or address.startswith("#"):
             self.children(node)
@@ -282,7 +224,7 @@ class _Writer:
 
     def text(self, data: str) -> None:
         """Text of the page: blanks in a row are one, and line ends are blanks, except where the style keeps them."""
-        data = _NO_WIDTH.sub("", data)
+        data = NO_WIDTH.sub("", data)
         if not self.keeps_lines:
             return self.words(_SPACES.sub(" ", data.replace("\n", " ")))
         for number, line in enumerate(data.split("\n")):
@@ -344,44 +286,3 @@ class _Writer:
 
 def _copy(state: _State) -> _State:
     return _State(state.newlines, state.blank)
-
-
-def _keeps_lines(node: _Node) -> bool:
-    return node.name == "pre" or bool(_KEEPS_LINES.search(node.get("style")))
-
-
-def _rows(table: _Node) -> Iterator[_Node]:
-    """The rows of a table itself, not those of tables in it."""
-    for part in table.parts:
-        if isinstance(part, _Node):
-            if part.name == "tr":
-                yield part
-            elif part.name in _ROWS:
-                yield from _rows(part)
-
-
-def _holds_data(table: _Node) -> bool:
-    """Whether a table is one: layouts say that they are none, or have blocks in their cells."""
-    if table.get("role") in ("presentation", "none"):
-        return False
-    rows = [[part for part in row.parts if isinstance(part, _Node)] for row in _rows(table)]
-    inner = {each.name for row in rows for cell in row for each in cell.nodes()}
-    if inner & {"table", "ul", "ol"}:
-        return False
-    if any(cell.name == "th" for row in rows for cell in row):
-        return True
-    return any(len(row) > 1 for row in rows) and not inner & (_BLOCKS | {"img"})
-
-
-def _only_links(node: _Node) -> list[_Node | Piece] | None:
-    """The links of a block that holds nothing else but signs between them; None when it says more."""
-    links: list[_Node | Piece] = []
-    for part in node.parts:
-        if isinstance(part, str):
-            if not _BETWEEN_LINKS.fullmatch(part):
-                return None
-        elif isinstance(part, Piece) or (part.name == "a" and part.get("href")):
-            links.append(part)
-        elif part.name != "br" and not _hidden(part):
-            return None
-    return links if any(isinstance(each, _Node) for each in links) else None
