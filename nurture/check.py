@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from nurture.definitions import mappings
 from nurture.definitions.audiences import Audiences
 from nurture.definitions.bundle import Bundle
-from nurture.definitions.catalogue import BUILT_IN_FIELDS, Catalogue
+from nurture.definitions.catalogue import Catalogue
 from nurture.definitions.emails import EmailSource, email_from_files
 from nurture.definitions.lifecycle import Lifecycle
 from nurture.definitions.scoring import Scoring
@@ -36,7 +36,9 @@ SINGLE: dict[str, type[BaseModel]] = {
 MAX_FINDINGS = 500  # looking for the nearest name costs time, and nobody reads more
 REQUIRED = ("events", "scoring", "lifecycle")
 _NAME = re.compile(r"[a-z0-9_-]+\Z")
-_LAYOUT = re.compile(r"emails/(_layout[a-z0-9_-]*\.(?:html|txt))\Z")
+_LAYOUT = re.compile(r"emails/(_layout[a-z0-9_-]*\.(?:html|mjml|txt))\Z")
+_PARTIAL = re.compile(r"emails/(_partials/[a-z0-9_-]+\.(?:html|mjml|txt))\Z")
+_PARTIALS = "emails/_partials/"
 _SINGLE_FILE = re.compile(r"([^/]+)\.yaml\Z")
 _SEQUENCE = re.compile(r"sequences/([^/]+)\.yaml\Z")
 _EMAIL_FILE = re.compile(r"emails/([^/]+)/(.+)\Z")
@@ -75,8 +77,10 @@ def check_documents(files: Mapping[str, str]) -> CheckResult:
         reading.validate(key, loaded)
     names = reading.names(frozenset(folders))
     layouts = {found[1]: text for path, text in files.items() if (found := _LAYOUT.match(path))}
+    partials = {found[1]: text for path, text in files.items() if (found := _PARTIAL.match(path))}
     for name, texts in sorted(folders.items()):
-        reading.email(name, texts, layouts, names)
+        reading.email(name, texts, layouts, partials)
+    reading.problems.extend(_unused_partials(partials, files))
     findings = islice(lint(reading.definitions(names)), MAX_FINDINGS)
     problems = [*reading.problems, *(reading.place(finding) for finding in findings)]
     return CheckResult(reading.documents, in_reading_order(problems))
@@ -115,11 +119,13 @@ class _Reading:
         for path, text in sorted(files.items()):
             if path.rpartition("/")[2] == "README.md" or _refused(self.problems, _bad_text(path, text)):
                 continue
-            if found := _EMAIL_FILE.match(path):
+            if _LAYOUT.match(path) or _PARTIAL.match(path):
+                continue
+            if path.startswith(_PARTIALS):
+                self.problems.append(_bad_partial(path))
+            elif found := _EMAIL_FILE.match(path):
                 if not _refused(self.problems, _bad_name(path, found[1])):
                     folders.setdefault(found[1], {})[found[2]] = text
-            elif _LAYOUT.match(path):
-                continue
             elif found := _SALES.match(path):
                 if not _refused(self.problems, _bad_name(path, found[1])):
                     self.documents[f"texts/{path}"] = text
@@ -166,10 +172,12 @@ class _Reading:
             self.models[key] = model
             self.problems.extend(empty_values(loaded, path))
 
-    def email(self, name: str, texts: Mapping[str, str], layouts: Mapping[str, str], names: Names) -> None:
+    def email(
+        self, name: str, texts: Mapping[str, str], layouts: Mapping[str, str], partials: Mapping[str, str]
+    ) -> None:
         """Turn one folder into an e-mail."""
         try:
-            email = email_from_files(name, texts, layouts)
+            email = email_from_files(name, texts, layouts, partials)
         except BrokenEmail as broken:
             self.problems.extend(broken.problems)
             return
@@ -177,7 +185,8 @@ class _Reading:
         self.documents[key] = email.model_dump(mode="json", by_alias=True)
         self.models[key] = email
         self.positions[key] = load_yaml(texts["email.yaml"], _file_of(key)).positions
-        own = [field for field in names.fields or () if field not in BUILT_IN_FIELDS]
+        catalogue = self.models.get("events")
+        own = catalogue.fields if isinstance(catalogue, Catalogue) else {}
         self.problems.extend(email_problems(email, with_profile_fields(own)))
 
     def names(self, emails: frozenset[str]) -> Names:
@@ -249,6 +258,19 @@ def _bad_name(path: str, name: str) -> Problem | None:
         return None
     remedy = "use lower-case letters, digits, `-` and `_`"
     return _of_file(path, "file-name", f"`{name}` is not a name for a definition", remedy)
+
+
+def _bad_partial(path: str) -> Problem:
+    remedy = "name it like `_partials/offer.html`, `.mjml` or `.txt`: lower-case letters, digits, `-` and `_`"
+    return _of_file(path, "file-name", "this is no partial", remedy)
+
+
+def _unused_partials(partials: Mapping[str, str], files: Mapping[str, str]) -> Iterator[Problem]:
+    mails = [text for path, text in files.items() if path.startswith("emails/") and not path.startswith(_PARTIALS)]
+    for name in partials:
+        if not any(name in text for text in mails):
+            remedy = f'write `{{% include "{name}" %}}` where it belongs, or delete it'
+            yield _of_file(f"emails/{name}", "unused-partial", "no e-mail includes it", remedy, "warning")
 
 
 def _unknown_file(path: str) -> Problem:

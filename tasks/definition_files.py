@@ -10,7 +10,7 @@ from nurture.strict_yaml import MAX_BYTES
 
 MAX_FILES = 2_000
 MAX_TOTAL_BYTES = 16 * 1024 * 1024
-_TEXTS = (".yaml", ".yml", ".md", ".txt", ".html")
+_TEXTS = (".yaml", ".yml", ".md", ".txt", ".html", ".mjml")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 

@@ -11,12 +11,12 @@ from nurture.errors import BadInput, RenderRefused, SkipThis, UnknownLead
 from nurture.keys import message_key
 from nurture.problems import did_you_mean
 from nurture.rendering.fields import with_profile_fields
+from nurture.rendering.page_lint import size_remark
 from nurture.rendering.render import Renderer
 from tasks.context import Context
 from tasks.mail import mail_context
 from tasks.publish import read_tree
 
-_CLIPPED = 102 * 1024
 _SAMPLE: dict[str, Any] = {
     "first_name": "Ada",
     "last_name": "Example",
@@ -46,17 +46,19 @@ def preview_email(context: Context, email: str, lead: str | None, locale: str | 
     data = mail_context(row, bundle, message_key(context.settings.secret_bytes(), 0, "preview"), context.settings)
     try:
         shown = Renderer(bundle.emails.values(), with_profile_fields(bundle.catalogue.fields)).render(
-            email, locale or row["language"], data
+            email,
+            locale or row["language"],
+            data,
+            time_zone=row.get("time_zone") or context.settings.project.time_zone,
         )
     except (SkipThis, RenderRefused) as error:
         return {"subject": "", "text": "", "html": "", "size": 0, "problems": [str(error)], "locale": locale}
-    size = len(shown.html.encode())
-    problems = [f"the HTML has {size} bytes; Gmail clips after {_CLIPPED}"] if size > _CLIPPED else []
+    large = size_remark(shown.html)
     return {
         "subject": shown.subject,
         "text": shown.text,
         "html": shown.html,
-        "size": size,
-        "problems": problems,
+        "size": len(shown.html.encode()),
+        "problems": [large] if large else [],
         "locale": shown.locale,
     }

@@ -45,7 +45,7 @@ def _fill_in(meter: Meter, store: Store, messages: int) -> int:
     context = store.context()
     bundle, settings = context.compiled().bundle, context.settings
     email = documents()[f"emails/{LONG_EMAIL}"]
-    sources = {"body.html": email["locales"]["en"]["html"], **email["layouts"]}
+    sources = {"body.html": email["locales"]["en"]["html"], **email["layouts"], **email["partials"]}
     environment = jinja2.Environment(loader=jinja2.DictLoader(sources), autoescape=True, auto_reload=False)
     template = environment.get_template("body.html")
     about = {"subject": "Where to start reading", "locale": "en", "preheader": "Three places to begin"}

@@ -15,18 +15,31 @@ from nurture.strict_yaml import load_yaml
 from nurture.validation import validated
 
 HEAD = "email.yaml"
-PART_FILES = {"subject": "subject.txt", "text": "text.txt", "html": "body.html", "preheader": "preheader.txt"}
-_OPTIONAL = frozenset({"preheader"})
+PART_FILES = {
+    "subject": "subject.txt",
+    "text": "text.txt",
+    "html": "body.html",
+    "mjml": "body.mjml",
+    "preheader": "preheader.txt",
+}
+_BODIES = ("html", "mjml")
 _LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 
 class EmailParts(Part):
-    """One language of an e-mail, as templates."""
+    """One language of an e-mail, as templates; it has `html` or `mjml`, and without `text` one is derived."""
 
     subject: str
-    text: str
-    html: str
+    text: str = ""
+    html: str = ""
+    mjml: str = ""
     preheader: str = ""
+
+    @model_validator(mode="after")
+    def _has_one_body(self) -> EmailParts:
+        if bool(self.html.strip()) == bool(self.mjml.strip()):
+            raise ValueError("an e-mail has one body: html or mjml")
+        return self
 
 
 class EmailSource(Part):
@@ -41,6 +54,7 @@ class EmailSource(Part):
     default_locale: str = "en"
     locales: dict[str, EmailParts]
     layouts: dict[str, str] = Field(default_factory=dict)
+    partials: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_its_default(self) -> EmailSource:
@@ -49,10 +63,13 @@ class EmailSource(Part):
         return self
 
     def locale_for(self, wanted: str | None) -> str:
-        """The language to write in: the wanted one, its main language (`da` for `da-DK`), or the e-mail's own."""
-        for candidate in (wanted or "", (wanted or "").replace("_", "-").partition("-")[0].lower()):
-            if candidate in self.locales:
-                return candidate
+        """The language to write in: the wanted one, the nearest wider one (`da` for `da-DK`), or the e-mail's own."""
+        known = {locale.lower(): locale for locale in self.locales}
+        candidate = (wanted or "").replace("_", "-").lower()
+        while candidate:
+            if candidate in known:
+                return known[candidate]
+            candidate = candidate.rpartition("-")[0]
         return self.default_locale
 
 
@@ -67,10 +84,16 @@ class EmailHead(Part):
     language: str = Field("en", pattern=_LOCALE)
 
 
-def email_from_files(name: str, files: Mapping[str, str], layouts: Mapping[str, str] | None = None) -> EmailSource:
+def email_from_files(
+    name: str,
+    files: Mapping[str, str],
+    layouts: Mapping[str, str] | None = None,
+    partials: Mapping[str, str] | None = None,
+) -> EmailSource:
     """Build an e-mail from the texts of its folder (`email.yaml`, `subject.txt`, ..., `da/subject.txt`, ...).
 
-    `layouts` are the shared files of the e-mails folder, such as `_layout.html`. Raises BrokenEmail with every problem.
+    `layouts` and `partials` are the shared files of the e-mails folder, such as `_layout.html` and
+    `_partials/offer.html`. Raises BrokenEmail with every problem.
     """
     email = _Folder(f"emails/{name}", files)
     head = email.head()
@@ -86,6 +109,7 @@ def email_from_files(name: str, files: Mapping[str, str], layouts: Mapping[str, 
         needs=head.needs,
         default_locale=head.language,
         layouts=dict(layouts or {}),
+        partials=dict(partials or {}),
         locales={locale: EmailParts(**parts) for locale, parts in locales.items()},
     )
 
@@ -130,13 +154,28 @@ class _Folder:
         return [(own, ""), *((folder, f"{folder}/") for folder in sorted(folders) if folder != own)]
 
     def parts(self, locale: str, prefix: str) -> dict[str, str]:
-        """The texts of one language."""
+        """The texts of one language: a subject and one body; a language without preheader has none."""
         parts = {}
         for part, file in PART_FILES.items():
             text = self.files.get(prefix + file)
-            if text is not None and (text.strip() or part in _OPTIONAL):
-                parts[part] = text
-            elif part not in _OPTIONAL:
-                state = "is empty" if text is not None else "is missing"
-                self.add(prefix + file, "email-file-missing", f"the {part} ({locale}) {state}", f"write {prefix}{file}")
+            if text is None:
+                continue
+            parts[part] = text
+            if not text.strip() and part != "preheader":
+                remedy = f"write {prefix}{file}" + (
+                    ", or delete it: a text is made of the body" if part == "text" else ""
+                )
+                self.add(prefix + file, "email-file-missing", f"the {part} ({locale}) is empty", remedy)
+        if "subject" not in parts:
+            file = prefix + PART_FILES["subject"]
+            self.add(file, "email-file-missing", f"the subject ({locale}) is missing", f"write {file}")
+        bodies = [part for part in _BODIES if part in parts]
+        if not bodies:
+            file = prefix + PART_FILES["html"]
+            remedy = f"write {file} or {prefix}{PART_FILES['mjml']}"
+            self.add(file, "email-file-missing", f"the body ({locale}) is missing", remedy)
+        elif len(bodies) > 1:
+            file = prefix + PART_FILES["mjml"]
+            remedy = f"keep one of {prefix}{PART_FILES['html']} and {file}"
+            self.add(file, "email-two-bodies", f"the body ({locale}) is written twice", remedy)
         return parts

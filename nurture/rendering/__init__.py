@@ -5,6 +5,7 @@ from nurture.rendering.fields import BRIEF_FIELDS, EMAIL_FIELDS, Fields, with_pr
 from nurture.rendering.headers import wire_address
 from nurture.rendering.lint import email_problems, template_problems
 from nurture.rendering.mime import MailPlan, build_mime, verify_mime
+from nurture.rendering.page_lint import size_remark
 from nurture.rendering.render import RenderedEmail, Renderer
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "build_mime",
     "email_problems",
     "render_markdown",
+    "size_remark",
     "template_problems",
     "verify_mime",
     "wire_address",

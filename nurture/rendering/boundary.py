@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -127,10 +128,30 @@ def _list_framer(shape: ListOf, path: str) -> Framer:
     return frame
 
 
+def _number(text: str) -> Any:
+    """The number that a text says; a text that says none stays, and whatever formats or compares it holds the lead."""
+    try:
+        found = float(text) if text.isascii() and "_" not in text else None
+    except ValueError:
+        return text
+    if found is None or not math.isfinite(found):
+        return text
+    return int(found) if found.is_integer() else found
+
+
+def _boolean(text: str) -> Any:
+    return _TRUTH.get(text.lower(), text)
+
+
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_TYPED: dict[str, Callable[[str], Any]] = {"number": _number, "boolean": _boolean}
+
+
 def _value_framer(shape: Value, path: str) -> Framer:
     absent = missing(path)
     given = shape.kind == "given"
     url = shape.kind == "url"
+    typed = _TYPED.get(shape.type)
 
     def frame(value: Any) -> Any:
         if type(value) is not str:
@@ -149,6 +170,6 @@ def _value_framer(shape: Value, path: str) -> Framer:
         elif url and not _WEB.match(text):
             return absent
         text = text.strip()
-        return text or absent
+        return (typed(text) if typed else text) if text else absent
 
     return frame

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _PLAIN = Value(certain=True)
 _WRITTEN = Value("url", certain=True)  # what the author wrote out may stand anywhere
 _LOOP = Record(dict.fromkeys(sorted(LOOP_FIELDS), _PLAIN))
+_FORMATS: dict[str, str] = {
+    "date": "{{{{ {path} | date }}}}",
+    "boolean": "{{% if {path} %}}...{{% endif %}}",
+}
 _LIST_FILTERS = frozenset({"join", "length", "first", "last", "default"})
 
 
@@ -61,6 +65,7 @@ class Expressions:
             )
         if shape is not None and not self.gaps_show:
             self._warn_if_it_may_be_missing(node)
+            self._warn_if_it_has_no_format(node, shape)
         if self.html:
             said = f"`{_path(node) or 'this'}`"
             wrong = misplaced(before, said, is_link=isinstance(shape, Value) and shape.kind == "url")
@@ -115,7 +120,8 @@ class Expressions:
         """Refuse what an e-mail must not carry: scripts, frames, forms, handlers."""
         found = active_content(node.data)
         if found:
-            self._refuse(node, *found)
+            offset, why = found
+            self.report.add(node.lineno + node.data.count("\n", 0, offset), *why)
 
     # --- kinds of expression -------------------------------------------------------------------------------------
 
@@ -180,12 +186,15 @@ class Expressions:
             return None
         given = len(node.args) + len(node.kwargs)
         odd = [each.key for each in node.kwargs if each.key not in rule.names]
-        if node.dyn_args or node.dyn_kwargs or odd or not rule.least <= given <= rule.most:
+        names = [*rule.names[: len(node.args)], *(each.key for each in node.kwargs)]
+        twice = bool(rule.allows) and len(set(names)) != given
+        if node.dyn_args or node.dyn_kwargs or odd or twice or not rule.least <= given <= rule.most:
             self._refuse(
                 node, "filter-argument", f"`{node.name}` does not take these arguments", f"write `| {rule.example}`"
             )
-        elif rule.allows is not None and any(
-            not isinstance(each, nodes.Const) or not rule.allows(each.value) for each in self._arguments(node)
+        elif rule.allows and any(
+            not isinstance(each, nodes.Const) or not rule.allows[rule.names.index(name)](each.value)
+            for name, each in zip(names, self._arguments(node), strict=True)
         ):
             self._refuse(
                 node, "filter-argument", f"`{node.name}` does not take this argument", f"write `| {rule.example}`"
@@ -263,6 +272,18 @@ class Expressions:
                 "field-may-be-missing",
                 f"a lead without `{path}` will not get this e-mail",
                 f'write `{path} | default("...")`, or put it under `needs` in email.yaml',
+                "warning",
+            )
+
+    def _warn_if_it_has_no_format(self, node: nodes.Expr, shape: Shape) -> None:
+        path = _path(node)
+        remedy = _FORMATS.get(shape.type) if isinstance(shape, Value) and path else None
+        if remedy:
+            self.report.add(
+                node.lineno,
+                "field-format",
+                f"`{path}` would show as it is stored",
+                f"write `{remedy.format(path=path)}`",
                 "warning",
             )
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+FieldType = Literal["text", "number", "boolean", "date"]
+
+
+class Typed(Protocol):
+    """A declared field, as the catalogue holds it."""
+
+    @property
+    def type(self) -> FieldType:
+        """What its values are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +22,12 @@ class Value:
     """A plain value; `certain` ones are there for every lead, the others may be missing.
 
     `given` values come from the lead (a form, a list): they are cut to a length and lose their links.
-    `url` values are http(s) addresses, or else count as missing.
+    `url` values are http(s) addresses, or else count as missing. `type` is what a project declares of its own fields.
     """
 
     kind: Literal["text", "given", "url"] = "text"
     certain: bool = False
+    type: FieldType = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +88,10 @@ BRIEF_FIELDS: Fields = {
 """The roots of the sales brief, which sees more of a lead than any e-mail."""
 
 
-def with_profile_fields(names: Iterable[str], fields: Fields = EMAIL_FIELDS) -> Fields:
-    """The same fields, and these of the project's own profile fields under `lead`."""
+def with_profile_fields(names: Iterable[str] | Mapping[str, Typed], fields: Fields = EMAIL_FIELDS) -> Fields:
+    """The same fields, and these of the project's own profile fields under `lead`, by their type where it is given."""
     lead = fields["lead"]
     known = lead.fields if isinstance(lead, Record) else {}
-    return {**fields, "lead": Record({**dict.fromkeys(names, _GIVEN), **known})}
+    types = {name: each.type for name, each in names.items()} if isinstance(names, Mapping) else {}
+    own = {name: Value("given", type=types.get(name, "text")) for name in names}
+    return {**fields, "lead": Record({**own, **known})}

@@ -7,69 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
-from jinja2 import Undefined, pass_context
-from jinja2.runtime import Context
+from jinja2 import Undefined
 from markupsafe import Markup, escape
 
 from nurture.rendering.boundary import missing
-
-DATE_STYLES = ("short", "long", "iso", "time", "datetime")
-_MONTHS = {
-    "en": (
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ),
-    "da": (
-        "januar",
-        "februar",
-        "marts",
-        "april",
-        "maj",
-        "juni",
-        "juli",
-        "august",
-        "september",
-        "oktober",
-        "november",
-        "december",
-    ),
-}
-_WEEKDAYS = {
-    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-    "da": ("mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag"),
-}
-# Thousands and decimals; a language that is not here gets the English ones.
-_NUMBER_MARKS = {"da": (".", ","), "de": (".", ","), "sv": ("\u00a0", ","), "nb": ("\u00a0", ",")}
+from nurture.rendering.local_formats import (
+    CURRENCIES,
+    DATE_STYLES,
+    DATETIME_STYLES,
+    TIME_STYLES,
+    date_filter,
+    datetime_filter,
+    money_filter,
+    number_filter,
+    percent_filter,
+    time_filter,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FilterRule:
-    """How a filter may be written: how many arguments, which names, and what a constant argument must be."""
+    """How a filter may be written: how many arguments, which names, and what each, being a constant, must be."""
 
     example: str
     least: int = 0
     most: int = 0
     names: tuple[str, ...] = ()
-    allows: Callable[[Any], bool] | None = None
-
-
-def _language(context: Context) -> str:
-    email = context.get("email")
-    locale = email.get("locale", "en") if isinstance(email, dict) else "en"
-    return str(locale).replace("_", "-").partition("-")[0]
+    allows: tuple[Callable[[Any], bool], ...] = ()
 
 
 def default(value: Any, instead: Any = "", boolean: bool = False) -> Any:
@@ -95,49 +61,6 @@ def truncate(value: Any, length: int = 80) -> Any:
     cut = text[: length - 1]
     word = cut.rpartition(" ")[0]
     return (word if len(word) > length // 2 else cut).rstrip() + "…"
-
-
-@pass_context
-def date_text(context: Context, value: Any, style: str = "short") -> Any:
-    """A date or time in the language of the mail; it is shown in the zone that it carries."""
-    if isinstance(value, Undefined):
-        return value
-    moment = _moment(value)
-    if moment is None:
-        return value
-    language = _language(context)
-    clock = f"{moment:%H:%M}" if isinstance(moment, datetime) else ""
-    if style == "iso":
-        return moment.isoformat() if not clock else f"{moment:%Y-%m-%d}"
-    if style == "time":
-        return clock
-    if language not in _MONTHS:
-        return f"{moment:%Y-%m-%d}" + (f" {clock}" if style == "datetime" and clock else "")
-    dot = "." if language == "da" else ""
-    text = f"{moment.day}{dot} {_MONTHS[language][moment.month - 1]} {moment.year}"
-    if style == "long":
-        text = f"{_WEEKDAYS[language][moment.weekday()]}{' den' if language == 'da' else ''} {text}"
-    return f"{text} {clock}" if style == "datetime" and clock else text
-
-
-def _moment(value: Any) -> date | None:
-    if isinstance(value, date):
-        return value
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value) if len(value) > 10 else date.fromisoformat(value)
-        except ValueError:
-            return None
-    return None
-
-
-@pass_context
-def number(context: Context, value: Any, decimals: int = 0) -> Any:
-    """A number with the thousands and decimal marks of the mail's language."""
-    if not isinstance(value, (int, float)):
-        return value
-    thousands, decimal = _NUMBER_MARKS.get(_language(context), (",", "."))
-    return f"{value:,.{decimals}f}".replace(",", "\0").replace(".", decimal).replace("\0", thousands)
 
 
 def join(values: Any, separator: str = ", ") -> Any:
@@ -180,13 +103,26 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "capitalize": _on_text(str.capitalize),
     "trim": _on_text(str.strip),
     "truncate": truncate,
-    "date": date_text,
-    "number": number,
+    "date": date_filter,
+    "time": time_filter,
+    "datetime": datetime_filter,
+    "number": number_filter,
+    "percent": percent_filter,
+    "money": money_filter,
     "join": join,
     "length": length,
     "first": first,
     "last": last,
 }
+
+
+def _decimals(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 6
+
+
+def _currency(value: Any) -> bool:
+    return value in CURRENCIES
+
 
 FILTER_RULES: Mapping[str, FilterRule] = {
     "default": FilterRule('default("there")', 1, 2, ("boolean",)),
@@ -197,10 +133,14 @@ FILTER_RULES: Mapping[str, FilterRule] = {
     "title": FilterRule("title"),
     "capitalize": FilterRule("capitalize"),
     "trim": FilterRule("trim"),
-    "truncate": FilterRule("truncate(60)", 1, 1, ("length",), lambda n: type(n) is int and 1 < n <= 1_000),
-    "date": FilterRule('date("long")', 0, 1, ("style",), lambda style: style in DATE_STYLES),
-    "number": FilterRule("number(2)", 0, 1, ("decimals",), lambda n: type(n) is int and 0 <= n <= 6),
-    "join": FilterRule('join(", ")', 0, 1, ("separator",), lambda text: type(text) is str and len(text) <= 20),
+    "truncate": FilterRule("truncate(60)", 1, 1, ("length",), (lambda n: type(n) is int and 1 < n <= 1_000,)),
+    "date": FilterRule('date("long")', 0, 1, ("style",), (lambda style: style in DATE_STYLES,)),
+    "time": FilterRule('time("zone")', 0, 1, ("style",), (lambda style: style in TIME_STYLES,)),
+    "datetime": FilterRule('datetime("long")', 0, 1, ("style",), (lambda style: style in DATETIME_STYLES,)),
+    "number": FilterRule("number(2)", 0, 1, ("decimals",), (_decimals,)),
+    "percent": FilterRule("percent(1)", 0, 1, ("decimals",), (_decimals,)),
+    "money": FilterRule('money("EUR")', 1, 2, ("currency", "decimals"), (_currency, _decimals)),
+    "join": FilterRule('join(", ")', 0, 1, ("separator",), (lambda text: type(text) is str and len(text) <= 20,)),
     "length": FilterRule("length"),
     "first": FilterRule("first"),
     "last": FilterRule("last"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 _ATTRIBUTE = re.compile(r"\s([a-z-]+)\s*=\s*(\"[^\"]*|'[^']*|[^\s\"'>]*)\Z", re.IGNORECASE)
-_ADDRESSES = frozenset({"href", "src", "background", "action", "poster"})
+_ADDRESSES = frozenset(
+    {"href", "src", "srcset", "background", "background-url", "action", "formaction", "poster", "cite", "ping", "data"}
+)
 _ACTIVE = re.compile(
     r"<\s*(script|iframe|object|embed|form|base|link|meta\s+http-equiv=.?refresh)\b"
     r"|<[^<>]*\s(on[a-z]+)\s*=|javascript:",
@@ -15,13 +17,13 @@ _ACTIVE = re.compile(
 Refusal = tuple[str, str, str]
 
 
-def active_content(html: str) -> Refusal | None:
-    """Code, message and remedy when the text has what an e-mail must not carry: scripts, frames, forms, handlers."""
+def active_content(html: str) -> tuple[int, Refusal] | None:
+    """Offset, code, message and remedy of what an e-mail must not carry: scripts, frames, forms, handlers."""
     found = _ACTIVE.search(html)
     if found is None:
         return None
     what = found.group(1) or found.group(2) or found.group()
-    return ("html-active", f"an e-mail cannot carry {what!r}", "remove it")
+    return found.start(), ("html-active", f"an e-mail cannot carry {what!r}", "remove it")
 
 
 def misplaced(before: str, said: str, is_link: bool) -> Refusal | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from nurture.definitions.emails import PART_FILES, EmailSource
-from nurture.problems import Problem, did_you_mean, in_reading_order
-from nurture.rendering.fields import EMAIL_FIELDS, MESSAGE_FIELDS, Fields, Record
-from nurture.rendering.policy import Report, always_shown, inspect_template, join_layout
+from collections.abc import Iterator
+from typing import Any
 
-# What the law and the mailbox providers ask of every marketing mail, in both parts, whatever the lead's data.
-OBLIGATIONS = {
-    "links.unsubscribe": "a marketing e-mail needs its unsubscribe link in both parts",
-    "project.postal_address": "a marketing e-mail needs the sender's postal address in both parts",
-}
-LONG_SUBJECT = 150
+from jinja2 import Template, TemplateError
+
+from nurture.definitions.emails import PART_FILES, EmailSource
+from nurture.problems import Problem, Severity, did_you_mean, in_reading_order
+from nurture.rendering.boundary import framer
+from nurture.rendering.compiling import CompiledParts, compile_email
+from nurture.rendering.fields import EMAIL_FIELDS, Fields, ListOf, Record, Shape
+from nurture.rendering.local_formats import FORMATS, local_formats
+from nurture.rendering.page_lint import LONG_PREHEADER, LONG_SUBJECT, size_remark
+from nurture.rendering.policy import inspect_template
 
 
 def template_problems(source: str, file: str, fields: Fields) -> list[Problem]:
@@ -21,65 +23,69 @@ def template_problems(source: str, file: str, fields: Fields) -> list[Problem]:
 
 
 def email_problems(email: EmailSource, fields: Fields = EMAIL_FIELDS) -> list[Problem]:
-    """Every problem of an e-mail: what templates may not do, unknown names, and what a marketing mail must show."""
-    body_fields = {**fields, **MESSAGE_FIELDS}
-    layouts = {
-        name: inspect_template(
-            source,
-            file=f"emails/{name}",
-            fields=body_fields,
-            html=name.endswith(".html"),
-            is_layout=True,
-            needs=email.needs,
-        )
-        for name, source in email.layouts.items()
-    }
-    problems = _needs_problems(email, fields)
-    used: set[str] = set()
+    """Every problem of an e-mail: what templates may not do, unknown names, what a marketing mail must show, and what
+    its readers and their mail programs would stumble over."""
+    compiled = compile_email(email, fields)
+    problems = [*needs_problems(email, fields), *compiled.problems]
     for locale, parts in email.locales.items():
-        for part, file in PART_FILES.items():
-            source = getattr(parts, part)
-            place = f"emails/{email.name}/{file if locale == email.default_locale else f'{locale}/{file}'}"
-            report = _inspect_part(part, source, place, email, fields, body_fields)
-            join_layout(report, layouts)
-            used.add(report.layout or "")
-            if part in ("text", "html") and email.kind == "marketing" and not report.refused:
-                _add_obligations(report, always_shown(report, layouts))
-            problems.extend(report.problems)
-    for name in used & layouts.keys():
-        problems.extend(layouts[name].problems)
+        place = f"emails/{email.name}/{'' if locale == email.default_locale else f'{locale}/'}"
+        if len(parts.subject.strip().splitlines()) > 1:
+            problems.append(_line(f"{place}{PART_FILES['subject']}", 2, *_TWO_LINES))
+        if locale in compiled.locales:
+            body = PART_FILES["mjml" if parts.mjml.strip() else "html"]
+            problems.extend(_sample_problems(compiled.locales[locale], place, body, locale, fields))
     return in_reading_order(problems)
 
 
-def _inspect_part(
-    part: str, source: str, place: str, email: EmailSource, fields: Fields, body_fields: Fields
-) -> Report:
-    body = part in ("text", "html")
-    html = part == "html"
-    layouts = [name for name in email.layouts if body and name.endswith(".html") == html]
-    report = inspect_template(
-        source, file=place, fields=body_fields if body else fields, html=html, layouts=layouts, needs=email.needs
-    )
-    if part == "subject":
-        if len(source.strip().splitlines()) > 1:
-            report.add(2, "subject-lines", "the subject has more than one line", "write it in one line")
-        if len(source.strip()) > LONG_SUBJECT:
-            report.add(1, "subject-long", f"the subject is over {LONG_SUBJECT} characters", "shorten it", "warning")
-    return report
+_TWO_LINES = ("subject-lines", "the subject has more than one line", "write it in one line")
 
 
-def _add_obligations(report: Report, shown: set[str]) -> None:
-    for path, message in OBLIGATIONS.items():
-        if path not in shown:
-            report.add(
-                1,
-                "marketing-obligation",
-                message,
-                f"write `{{{{ {path} }}}}` outside of any `if`, or use the shared layout",
-            )
+def _line(file: str, line: int, code: str, message: str, remedy: str, severity: Severity = "error") -> Problem:
+    return Problem(file, line, 1, code, severity, message, remedy)
 
 
-def _needs_problems(email: EmailSource, fields: Fields) -> list[Problem]:
+def _sample_problems(parts: CompiledParts, place: str, body: str, locale: str, fields: Fields) -> Iterator[Problem]:
+    """What only shows in a finished mail: its lengths, for a reader of whom everything is known."""
+    data: dict[str, Any] = {**framer(fields)({root: _sample(shape) for root, shape in fields.items()})}
+    data[FORMATS] = local_formats(locale)
+    subject = _filled(parts.subject, data)
+    preheader = _filled(parts.preheader, data) if parts.preheader else ""
+    data["email"] = {"subject": subject, "locale": locale, "preheader": preheader}
+    if len(subject) > LONG_SUBJECT:
+        message = f"the subject has {len(subject)} characters with sample values; most mailboxes cut it"
+        yield _line(
+            f"{place}{PART_FILES['subject']}", 1, "subject-long", message, f"keep it below {LONG_SUBJECT}", "warning"
+        )
+    if len(preheader) > LONG_PREHEADER:
+        message = f"the preheader has {len(preheader)} characters; mailboxes show the first {LONG_PREHEADER} at most"
+        yield _line(f"{place}{PART_FILES['preheader']}", 1, "preheader-long", message, "shorten it", "warning")
+    remark = size_remark(_filled(parts.html, data))
+    if remark:
+        yield _line(f"{place}{body}", 1, "html-large", remark, "shorten it, or send a link to the rest", "warning")
+
+
+def _filled(template: Template, data: dict[str, Any]) -> str:
+    try:
+        return template.render(data).strip()
+    except (TemplateError, TypeError, ValueError, ArithmeticError):
+        return ""  # a comparison that the sample does not fit; leads are held one by one
+
+
+_SAMPLES: dict[str, Any] = {"number": 12345.5, "boolean": True, "date": "2026-03-05"}
+
+
+def _sample(shape: Shape) -> Any:
+    if isinstance(shape, Record):
+        return {name: _sample(each) for name, each in shape.fields.items()}
+    if isinstance(shape, ListOf):
+        return [_sample(shape.item)] * 3
+    if shape.kind == "url":
+        return "https://example.com/a/page/with/a/name/of/usual/length?and=a-token-0123456789abcdef0123456789"
+    return _SAMPLES.get(shape.type, "Example Works")
+
+
+def needs_problems(email: EmailSource, fields: Fields) -> list[Problem]:
+    """Names under `needs` that no lead can have."""
     problems = []
     for path in email.needs:
         root, _, name = path.partition(".")

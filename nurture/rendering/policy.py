@@ -1,8 +1,8 @@
 """The first wall: which parts of Jinja2 a template may be made of, and which names it may say.
 
-Everything that is not on a list here is refused: calls, arithmetic, assignments, macros, includes, attributes of
-anything but declared records, loops over anything but declared lists. What is left cannot reach Python and cannot run
-for long.
+Everything that is not on a list here is refused: calls, arithmetic, assignments, macros, attributes of anything but
+declared records, loops over anything but declared lists, includes of anything but a partial by its written name. What
+is left cannot reach Python and cannot run for long.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     layout: str | None = None
     blocks: set[str] = field(default_factory=set)
-    conditional_blocks: set[str] = field(default_factory=set)
-    # By block (None for outside of blocks): the paths that are shown whatever the data.
-    always_shown: dict[str | None, set[str]] = field(default_factory=dict)
+    partials: set[str] = field(default_factory=set)
+    # The paths that are shown whatever the data.
+    always_shown: set[str] = field(default_factory=set)
 
     def add(
         self, line: int, code: str, message: str, remedy: str, severity: Literal["error", "warning"] = "error"
@@ -58,20 +58,21 @@ def inspect_template(
     fields: Fields,
     html: bool = False,
     layouts: Iterable[str] = (),
+    partials: Iterable[str] = (),
     is_layout: bool = False,
     needs: Iterable[str] = (),
     gaps_show: bool = False,
 ) -> Report:
     """Judge one template text without running it.
 
-    `layouts` are the names that it may extend, `needs` the paths that are surely there; where `gaps_show`, a missing
-    value is no reason to warn.
+    `layouts` are the names that it may extend, `partials` those that it may include, `needs` the paths that are surely
+    there; where `gaps_show`, a missing value is no reason to warn.
     """
     report = Report(file)
     tree = _parse(source, report)
     if tree is not None:
         expressions = Expressions(report, fields, html=html, needs=frozenset(needs), gaps_show=gaps_show)
-        inspector = _Inspector(report, expressions, frozenset(layouts), is_layout)
+        inspector = _Inspector(report, expressions, frozenset(layouts), frozenset(partials), is_layout)
         inspector.statements(tree.body)
     return report
 
@@ -111,11 +112,19 @@ def _too_big(tree: nodes.Template) -> bool:
 class _Inspector:
     """Walks the statements of one template; `Expressions` walks what stands inside them."""
 
-    def __init__(self, report: Report, expressions: Expressions, layouts: frozenset[str], is_layout: bool) -> None:
+    def __init__(
+        self,
+        report: Report,
+        expressions: Expressions,
+        layouts: frozenset[str],
+        partials: frozenset[str],
+        is_layout: bool,
+    ) -> None:
         self.report = report
         self.expressions = expressions
         self.html = expressions.html
         self.layouts = layouts
+        self.partials = partials
         self.is_layout = is_layout
         self.block: str | None = None
         self.conditions = 0
@@ -127,6 +136,7 @@ class _Inspector:
             nodes.For: self.for_,
             nodes.Block: self.block_,
             nodes.Extends: self.extends,
+            nodes.Include: self.include,
         }
 
     def statements(self, body: Iterable[nodes.Node]) -> None:
@@ -146,7 +156,7 @@ class _Inspector:
                 continue
             paths = self.expressions.shown(part, self.before)
             if not self.conditions and not self.loops:
-                self.report.always_shown.setdefault(self.block, set()).update(paths)
+                self.report.always_shown.update(paths)
             self.before += "x"
 
     def data(self, node: nodes.TemplateData) -> None:
@@ -211,8 +221,6 @@ class _Inspector:
                 "close the other one first",
             )
             return
-        if self.conditions:
-            self.report.conditional_blocks.add(node.name)
         self.report.blocks.add(node.name)
         self.block, outer, before = node.name, self.conditions, self.before
         self.conditions = 0
@@ -242,6 +250,26 @@ class _Inspector:
         else:
             self.report.layout = name
 
+    def include(self, node: nodes.Include) -> None:
+        """`{% include "_partials/name.html" %}`: shared text of the e-mails folder, by its written name."""
+        name = node.template.value if isinstance(node.template, nodes.Const) else None
+        if not self.partials or not isinstance(name, str) or node.ignore_missing or not node.with_context:
+            self.report.add(node.lineno, *refusal(node))
+        elif name not in self.partials:
+            self.report.add(
+                node.lineno, "template-include", f"there is no partial {name!r} for here", hint(name, self.partials)
+            )
+        elif self.report.layout and self.block is None:
+            self.report.add(
+                node.lineno,
+                "template-outside-block",
+                "this partial stands outside every block, and nobody will see it",
+                "put it between `{% block body %}` and `{% endblock %}`",
+            )
+        else:
+            self.report.partials.add(name)
+            self.before = ""
+
 
 def _line(node: nodes.Node) -> int:
     """The node's line; Jinja2 gives none to some wrappers, whose first part has one."""
@@ -263,13 +291,17 @@ def join_layout(report: Report, layouts: Mapping[str, Report]) -> Report:
     return report
 
 
-def always_shown(report: Report, layouts: Mapping[str, Report]) -> set[str]:
-    """The paths that the finished part shows whatever the data, the layout's included."""
-    layout = layouts.get(report.layout or "")
-    if layout is None:
-        return set().union(*report.always_shown.values())
-    shown = set(layout.always_shown.get(None, ()))
-    for name in layout.blocks - layout.conditional_blocks:
-        mine = report if name in report.blocks else layout
-        shown |= mine.always_shown.get(name, set())
-    return shown
+def inspect_page(tree: nodes.Template, *, file: str, fields: Fields, html: bool) -> Report:
+    """Judge the page that will really be rendered, after layout, partials, MJML and styles have had their way.
+
+    The lines of its problems are the numbers of pieces (0: text that no piece explains).
+    """
+    report = Report(file)
+    if _too_big(tree):
+        report.add(
+            0, "template-size", f"the page has more than {MAX_NODES} parts, or {MAX_NESTING} levels", "simplify it"
+        )
+        return report
+    expressions = Expressions(report, fields, html=html, needs=frozenset(), gaps_show=True)
+    _Inspector(report, expressions, frozenset(), frozenset(), False).statements(tree.body)
+    return report

@@ -16,7 +16,11 @@ _ARITHMETIC = (
 )
 _SETTING = ("template-set", "a template cannot set variables", "write the field where it is needed")
 _MACRO = ("template-macro", "a template cannot define or import macros", "write the text out, or put it in a layout")
-_OTHER_FILE = ("template-include", "a template cannot include another file", "put the shared text in a layout")
+_OTHER_FILE = (
+    "template-include",
+    "a template can include only a partial, by its written name",
+    'write `{% include "_partials/name.html" %}` for a file in `emails/_partials/`',
+)
 _LITERAL = ("template-literal", "a list or mapping cannot stand here", 'lists stand after `in` only: `in ["DK", "SE"]`')
 _ESCAPING = ("template-escaping", "a template cannot switch escaping off", "remove `{% autoescape %}`")
 

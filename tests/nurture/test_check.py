@@ -302,6 +302,59 @@ def test_a_field_of_the_catalogue_may_be_used_in_an_email():
     assert check_documents({**FILES, "emails/hello/text.txt": text}).problems == []
 
 
+def test_a_partial_is_checked_with_the_email_that_includes_it_and_remarked_when_none_does():
+    offer, body = "emails/_partials/offer.html", "emails/hello/body.html"
+    used = {**FILES, body: FILES[body].replace("Hello ", 'Hello {% include "_partials/offer.html" %} ', 1)}
+    assert used[body] != FILES[body]
+
+    assert check_documents({**used, offer: "<b>{{ project.name }}</b>\n"}).problems == []
+    [problem] = check_documents({**used, offer: "\n{{ project.nme }}"}).problems
+    assert (problem.file, problem.line, problem.code, problem.remedy) == (
+        offer,
+        2,
+        "unknown-field",
+        "did you mean `name`?",
+    )
+    [problem] = check_documents({**FILES, offer: "x"}).problems
+    assert (problem.file, problem.code, problem.severity) == (offer, "unused-partial", "warning")
+    [problem] = check_documents(used).problems
+    assert (problem.file, problem.code) == (body, "template-include")
+
+
+@pytest.mark.parametrize("name", ["Offer.html", "offer.md", "deep/offer.html", "..", "_layout.html.bak"])
+def test_what_is_no_partial_is_not_taken_for_an_email(name):
+    [problem] = check_documents({**FILES, f"emails/_partials/{name}": "x"}).problems
+
+    assert (problem.code, problem.severity, problem.message) == ("file-name", "error", "this is no partial")
+
+
+def test_an_email_may_be_mjml_with_a_layout_and_without_a_text():
+    mjml = (
+        '<mjml lang="{{ email.locale }}"><mj-body><mj-section><mj-column>{% block body %}{% endblock %}'
+        '<mj-text><a href="{{ links.unsubscribe }}">Unsubscribe</a><br />{{ project.postal_address }}</mj-text>'
+        "</mj-column></mj-section></mj-body></mjml>\n"
+    )
+    body = '{% extends "_layout.mjml" %}\n{% block body %}<mj-text>Hi</mj-text>{% endblock %}\n'
+    rest = {
+        path: text for path, text in FILES.items() if path not in ("emails/hello/body.html", "emails/hello/text.txt")
+    }
+    files = {**rest, "emails/_layout.mjml": mjml, "emails/hello/body.mjml": body}
+    result = check_documents(files)
+
+    assert result.problems == []
+    assert bundle_from_documents(result.documents, "b2b").emails["hello"].locales["en"].mjml == body
+    [problem] = check_documents({**files, "emails/hello/body.mjml": body.replace("mj-text", "mj-txt")}).problems[:1]
+    assert (problem.line, problem.code, problem.remedy) == (2, "mjml-tag", "did you mean `mj-text`?")
+
+
+def test_a_typed_field_of_the_catalogue_is_formatted_by_its_type():
+    text = FILES["emails/hello/text.txt"]
+    good = text + "{% if lead.renewal %}{{ lead.renewal | date }}{% endif %}\n"
+    assert check_documents({**FILES, "emails/hello/text.txt": good}).problems == []
+    [problem] = check_documents({**FILES, "emails/hello/text.txt": good.replace(" | date", "")}).problems
+    assert (problem.code, problem.remedy) == ("field-format", "write `{{ lead.renewal | date }}`")
+
+
 def test_the_sales_brief_may_not_do_more_than_other_templates():
     [problem] = check_documents({**FILES, "sales/brief.md": "{{ lead.name.upper() }}\n"}).errors
 

@@ -18,6 +18,17 @@ def test_texts_come_by_their_path_in_the_folder(tmp_path):
     assert load_tree(tmp_path) == {"emails/hello/da/subject.txt": "Kære æøå\n", "scoring.yaml": "rules: []\n"}
 
 
+def test_mjml_and_the_shared_files_of_the_emails_are_texts_too(tmp_path):
+    (tmp_path / "emails" / "_partials").mkdir(parents=True)
+    (tmp_path / "emails" / "_partials" / "offer.mjml").write_text("<mj-text>æ</mj-text>\n", encoding="utf-8")
+    (tmp_path / "emails" / "_layout.mjml").write_text("<mjml></mjml>\n", encoding="utf-8")
+
+    assert load_tree(tmp_path) == {
+        "emails/_layout.mjml": "<mjml></mjml>\n",
+        "emails/_partials/offer.mjml": "<mj-text>æ</mj-text>\n",
+    }
+
+
 @pytest.mark.parametrize(
     "name", [".git/config.yaml", ".hidden.yaml", "scoring.yaml~", "scoring.yaml.bak", ".scoring.yaml.swp"]
 )

@@ -55,9 +55,8 @@ def full() -> dict[str, Any]:
 
 def email(text: str = "Hi", **more: Any) -> EmailSource:
     """A transactional e-mail in English with this text; `more` are other parts, or fields of the e-mail."""
-    parts = {"subject": "Hello", "html": "<p>Hi</p>"} | {
-        name: more.pop(name) for name in ("subject", "html", "preheader") if name in more
-    }
+    parts = {"subject": "Hello"} | ({} if "mjml" in more else {"html": "<p>Hi</p>"})
+    parts |= {name: more.pop(name) for name in ("subject", "html", "mjml", "preheader") if name in more}
     return EmailSource(
         **{"name": "hello", "topic": "nurture", "kind": "transactional"}
         | {"locales": {"en": EmailParts(text=text, **parts)}}
@@ -69,6 +68,7 @@ def shipped() -> dict[str, EmailSource]:
     """The e-mails of the shipped templates, by name."""
     folder = TEMPLATES / "emails"
     layouts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("_layout.*")}
+    partials = {f"_partials/{path.name}": path.read_text(encoding="utf-8") for path in folder.glob("_partials/*")}
     return {
         each.name: email_from_files(
             each.name,
@@ -78,7 +78,8 @@ def shipped() -> dict[str, EmailSource]:
                 if path.is_file()
             },
             layouts,
+            partials,
         )
         for each in sorted(folder.iterdir())
-        if each.is_dir()
+        if each.is_dir() and each.name != "_partials"
     }

@@ -49,20 +49,40 @@ def test_an_e_mail_survives_being_stored_as_json():
     assert EmailSource.model_validate_json(email.model_dump_json()) == email
 
 
-@pytest.mark.parametrize("file", ["subject.txt", "text.txt", "body.html"])
-@pytest.mark.parametrize("content", [None, " \n"])
-def test_a_missing_or_empty_part_is_named(file, content):
+@pytest.mark.parametrize(
+    ("file", "content", "message", "remedy"),
+    [
+        ("subject.txt", None, "the subject (en) is missing", "write subject.txt"),
+        ("subject.txt", " \n", "the subject (en) is empty", "write subject.txt"),
+        ("body.html", None, "the body (en) is missing", "write body.html or body.mjml"),
+        ("body.html", " \n", "the html (en) is empty", "write body.html"),
+        ("text.txt", " \n", "the text (en) is empty", "write text.txt, or delete it: a text is made of the body"),
+    ],
+)
+def test_a_missing_or_empty_part_is_named(file, content, message, remedy):
     files = {name: text for name, text in FILES.items() if name != file} | ({file: content} if content else {})
-    [(place, line, column, message, remedy)] = refusals(files)
-    assert (place, line, column, remedy) == (f"emails/hello/{file}", 1, 1, f"write {file}")
-    assert message.endswith("is empty" if content else "is missing")
+    assert refusals(files) == [(f"emails/hello/{file}", 1, 1, message, remedy)]
 
 
-def test_every_language_needs_all_its_parts():
-    assert [place for place, *_ in refusals(FILES | {"da/subject.txt": "Hej"})] == [
-        "emails/hello/da/text.txt",
-        "emails/hello/da/body.html",
-    ]
+def test_the_text_may_be_left_out_and_the_body_may_be_mjml():
+    email = email_from_files(
+        "hello", {name: FILES[name] for name in ("email.yaml", "subject.txt")} | {"body.mjml": "x"}
+    )
+    assert (email.locales["en"].text, email.locales["en"].html, email.locales["en"].mjml) == ("", "", "x")
+
+
+def test_a_body_is_written_once():
+    [(place, _, _, message, remedy)] = refusals(FILES | {"body.mjml": "<mjml></mjml>"})
+    assert place == "emails/hello/body.mjml"
+    assert (message, remedy) == ("the body (en) is written twice", "keep one of body.html and body.mjml")
+
+
+def test_every_language_needs_its_subject_and_body_but_no_preheader_of_its_own():
+    assert [place for place, *_ in refusals(FILES | {"da/subject.txt": "Hej"})] == ["emails/hello/da/body.html"]
+    assert [place for place, *_ in refusals(FILES | {"da/body.mjml": "x"})] == ["emails/hello/da/subject.txt"]
+    danish = {"da/subject.txt": "Hej", "da/body.html": "<p>Hej</p>"}
+    email = email_from_files("hello", FILES | {"preheader.txt": "Short"} | danish)
+    assert (email.locales["en"].preheader, email.locales["da"].preheader) == ("Short", "")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.exceptions import SecurityError, TemplateError
 
+from nurture.errors import BrokenEmail
 from nurture.problems import Problem, errors_in
+from nurture.rendering import Renderer
 from nurture.rendering.boundary import framer
 from nurture.rendering.environment import build_environment
 from nurture.rendering.fields import BRIEF_FIELDS, EMAIL_FIELDS, with_profile_fields
@@ -50,6 +52,13 @@ HOSTILE = {
     "call block": "{% call lead.name() %}x{% endcall %}",
     "include by value": "{% include lead.name %}",
     "include of a file": "{% include '/etc/passwd' %}",
+    "include of a list": "{% include [lead.name, '_partials/a.html'] %}",
+    "include of a concatenation": "{% include '_partials/' ~ lead.name %}",
+    "include by a filter": "{% include lead.name | default('_partials/a.html') %}",
+    "include of a choice": "{% include '_partials/a.html' if lead.name else '/etc/passwd' %}",
+    "include up the folders": "{% include '_partials/../../../etc/passwd' %}",
+    "include of a missing file": "{% include '_partials/b.html' ignore missing %}",
+    "include of the loop's item": "{% for a in timeline %}{% include a.at %}{% endfor %}",
     "import": "{% import 'os' as os %}",
     "from import": "{% from 'a' import b %}",
     "layout by value": "{% extends lead.name %}",
@@ -117,6 +126,34 @@ def test_a_hostile_template_is_refused_at_once(name):
     assert report.refused
     assert all(problem.message and problem.remedy and problem.line == 1 for problem in report.problems)
     assert spent < 2
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_template_stays_refused_where_partials_and_layouts_are_known(name):
+    report = inspect_template(
+        HOSTILE[name],
+        file="hostile.html",
+        fields={**EMAIL_FIELDS, **BRIEF_FIELDS},
+        html=True,
+        layouts=["_layout.html"],
+        partials=["_partials/a.html"],
+    )
+    assert report.refused
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if len(HOSTILE[name]) < 10_000])
+@pytest.mark.parametrize("body", ["html", "mjml", "partial", "layout"])
+def test_a_hostile_template_gets_into_an_e_mail_by_no_door(name, body):
+    hostile = HOSTILE[name]
+    page = "<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text></mj-column></mj-section></mj-body></mjml>"
+    source = {
+        "html": email("", html=f"<style>p {{}}</style><p>{hostile}</p>"),
+        "mjml": email("", mjml=page.format(hostile)),
+        "partial": email("", html='{% include "_partials/x.html" %}', partials={"_partials/x.html": hostile}),
+        "layout": email("", html='{% extends "_layout.html" %}', layouts={"_layout.html": hostile}),
+    }[body]
+    with pytest.raises(BrokenEmail):
+        Renderer([source], {**EMAIL_FIELDS, **BRIEF_FIELDS}).render("hello", None, full())
 
 
 def test_judging_a_hostile_template_takes_little_memory():
@@ -240,9 +277,7 @@ def test_html_that_would_let_a_value_act_is_refused(html, code):
 
 
 def test_links_stand_in_quoted_attributes():
-    html = (
-        '<a href="{{ links.website }}/a" title=\'{{ project.name }}\'>x</a><img alt="{{ project.name }}" src="x.png">'
-    )
+    html = '<a href="{{ links.website }}/a" title=\'{{ project.name }}\'>x</a><img alt="{{ project.name }}" src="https://example.com/x.png">'
     assert email_problems(email(html=html)) == []
 
 

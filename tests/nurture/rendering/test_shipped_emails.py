@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
+from inscriptis import get_text
 
+from nurture.definitions.emails import EmailSource
 from nurture.rendering import MailPlan, Renderer, build_mime, email_problems, verify_mime
+from nurture.rendering.inlining import inline_css
 from tests.nurture.rendering.samples import ADDRESS, UNSUBSCRIBE, certain, full, shipped
 
 SHIPPED = shipped()
@@ -50,16 +54,20 @@ def page(source: str) -> Page:
     return read
 
 
-def test_the_three_sequences_have_their_mails_and_the_webinar_ones_speak_danish():
+def test_the_three_sequences_have_their_mails_and_all_of_them_speak_danish():
     assert set(SHIPPED) == {
         *("wp-thanks", "wp-case-study", "wp-problem-guide", "wp-spec-sheet", "wp-webinar-invite"),
         *("wp-consultation-offer", "wp-check-in"),
         *("webinar-thanks", "webinar-recording", "webinar-questions", "webinar-consultation"),
         *("quiet-hello", "quiet-best-of", "quiet-goodbye"),
     }
-    assert {name for name, source in SHIPPED.items() if "da" in source.locales} == {
-        name for name in SHIPPED if name.startswith("webinar-")
-    }
+    assert {name: list(source.locales) for name, source in SHIPPED.items()} == {name: ["en", "da"] for name in SHIPPED}
+    assert all(parts.preheader for source in SHIPPED.values() for parts in source.locales.values())
+    assert (
+        {name for name, source in SHIPPED.items() if source.locales["da"].mjml}
+        == {name for name, source in SHIPPED.items() if source.locales["en"].mjml}
+        == {"wp-consultation-offer", "wp-webinar-invite"}
+    )
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -94,7 +102,7 @@ def test_text_and_html_of_a_shipped_mail_say_the_same(name, locale):
     assert {link for link in shown if link not in rendered.text} == set()
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name.startswith("webinar-")])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_danish_mail_has_danish_words_all_the_way_to_its_footer(name):
     rendered = RENDERER.render(name, "da", certain())
     assert "Hej," in rendered.text
@@ -103,7 +111,50 @@ def test_the_danish_mail_has_danish_words_all_the_way_to_its_footer(name):
         assert word in rendered.html
     for word in ("Unsubscribe", "Kind regards", "You get this"):
         assert word not in rendered.text + rendered.html
-    assert '<html lang="da">' in rendered.html
+    assert '<html lang="da"' in rendered.html
+
+
+def html_as_written(name: str, locale: str) -> EmailSource:
+    """The e-mail with its styles only where they were written, so that nothing is inlined."""
+    source = SHIPPED[name]
+    layouts = {
+        each: text.replace("<style>", "<!--styles").replace("</style>", "-->") for each, text in source.layouts.items()
+    }
+    return source.model_copy(update={"layouts": layouts})
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize(("name", "locale"), [each for each in EVERY if SHIPPED[each[0]].locales[each[1]].html])
+def test_styles_inlined_before_rendering_are_those_that_inlining_afterwards_would_write(name, locale, lead):
+    plain = Renderer([html_as_written(name, locale)]).render(name, locale, LEADS[lead]).html
+    afterwards = inline_css(plain.replace("<!--styles", "<style>").replace("-->", "</style>"))
+    assert RENDERER.render(name, locale, LEADS[lead]).html.strip() == afterwards.strip()
+
+
+@pytest.mark.parametrize(("name", "locale"), EVERY)
+def test_the_page_is_one_that_tracking_can_work_on(name, locale):
+    page = RENDERER.render(name, locale, full()).html
+    assert len(re.findall(r"<body\b[^>]*>", page)) == len(re.findall("</body>", page)) == 1
+    assert len(re.findall(r'<a [^>]*?href="https://[^"]+"', page)) == page.count("<a ")
+    assert page.index("<body") < page.index("<a ") < page.index("</body>")
+
+
+@pytest.mark.parametrize(("name", "locale"), EVERY)
+def test_a_text_derived_from_a_shipped_mail_says_what_the_written_one_says(name, locale):
+    source = SHIPPED[name]
+    parts = source.locales[locale]
+    alone = source.model_copy(update={"locales": {"en": parts.model_copy(update={"text": ""})}})
+    derived = Renderer([alone]).render(name, "en", full())
+    assert email_problems(alone) == []
+    for link in set(page(derived.html).links):
+        assert link in derived.text
+    for line in (*ADDRESS, UNSUBSCRIBE, "Hej Søren," if locale == "da" else "Hi Søren,"):
+        assert line in derived.text
+    assert parts.preheader.strip() not in derived.text
+    assert not re.search(r"</?[a-z]|&\w+;|\n\n\n|[ \t]\n|\S  \S", derived.text)
+    # Another reader of HTML finds no word in the page that the text does not have.
+    words = {word for word in re.findall(r"\w+", get_text(derived.html)) if word not in parts.preheader}
+    assert words - set(re.findall(r"\w+", derived.text)) == set()
 
 
 @pytest.mark.parametrize("lead", LEADS)
