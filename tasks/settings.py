@@ -81,6 +81,22 @@ class HttpSourceSettings(_Part):
     silent: bool = False
 
 
+class ImapSourceSettings(_Part):
+    """A mailbox to which replies and bounces come back."""
+
+    kind: Literal["imap"]
+    name: str
+    host: str
+    port: int = 993
+    username: str
+    password_env: str
+    folder: str = "INBOX"
+    move_to: str | None = None
+    security: Literal["tls", "starttls", "none"] = "tls"
+    certificates: str | None = None
+    silent: bool = False
+
+
 class WebSettings(_Part):
     """The web door; on loopback unless told."""
 
@@ -101,7 +117,7 @@ class Settings(BaseSettings):
     sender: SenderSettings = Field(default_factory=SenderSettings)
     email: EmailSettings = Field(default_factory=EmailSettings)
     web: WebSettings = Field(default_factory=WebSettings)
-    sources: list[FolderSourceSettings | HttpSourceSettings] = Field(default_factory=list)
+    sources: list[FolderSourceSettings | HttpSourceSettings | ImapSourceSettings] = Field(default_factory=list)
     audiences_folder: str = "audiences"
     crm_folder: str = "sales"
     home: Path = Path()

@@ -53,7 +53,7 @@ FROM_MQL_TO_SQL = "webinar.attended sample.requested"
 TO_CUSTOMER = "deal.won purchase.made"
 OTHERS = """
 page.viewed live_chat.asked social.interacted telemarketing.called email.delivered email.bounced email.complained
-email.replied email.auto_replied meeting.held sales.accepted sales.rejected deal.lost
+email.deferred email.replied email.auto_replied meeting.held sales.accepted sales.rejected deal.lost
 """
 
 
