@@ -114,11 +114,18 @@ class _Line:
             self.client = self._connected()
         try:
             with self._translated("login"):
-                self._client.login(self.settings.username, self.settings.password)
+                self._log_in(self.settings.username, self.settings.password)
         except BaseException:
             self._close()
             raise
         return self
+
+    def _log_in(self, username: str, password: str) -> None:
+        if username.isascii() and password.isascii():
+            self._client.login(username, password)
+        else:
+            # LOGIN knows ASCII alone; PLAIN (RFC 4616) is UTF-8.
+            self._client.plain_login(username, password)
 
     def __exit__(self, *_: object) -> None:
         # Whatever happens at the farewell, the mails are in.

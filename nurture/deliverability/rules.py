@@ -68,7 +68,7 @@ def checks_of(rules: Sequence[Rule[Subject]], subject: Subject) -> list[Check]:
         seen = rule.look(subject)
         if seen is not None:
             remedy = "" if seen.ok else seen.remedy or rule.remedy
-            found.append(Check(rule.name, rule.severity, seen.ok, seen.found, remedy))
+            found.append(Check(rule.name, rule.severity, seen.ok, seen.found or "nothing", remedy))
     return found
 
 

@@ -18,6 +18,8 @@ _AUTOMATIC_HEADERS = (
     "x-ms-exchange-inbox-rules-loop",
     "x-ms-exchange-generated-message-source",
 )
+# How Exchange says that a program writes and wants no automatic answer; receipts (DR, RN) a person may forbid, too.
+_SUPPRESSED = ("all", "oof", "autoreply")
 _AUTOMATIC_PRECEDENCE = ("auto_reply", "auto-reply", "bulk", "junk")
 _LIST_HEADERS = ("list-id", "list-post", "x-mailing-list", "x-listname", "x-beenthere")
 _MACHINES = re.compile(r"^(?:mailer-?daemon|postmaster|no-?reply|do-?not-?reply|autoreply|auto-?respond(?:er)?)[@+-]")
@@ -71,7 +73,8 @@ def is_automatic(mail: MailPart) -> bool:
     submitted = mail.first("auto-submitted").partition(";")[0].strip().lower()
     if submitted and submitted != "no":
         return True
-    if any(name in mail.headers for name in _AUTOMATIC_HEADERS):
+    suppressed = mail.first("x-auto-response-suppress").lower().replace(" ", "").split(",")
+    if any(name in mail.headers for name in _AUTOMATIC_HEADERS) or any(word in _SUPPRESSED for word in suppressed):
         return True
     if mail.first("precedence").strip().lower() in _AUTOMATIC_PRECEDENCE or mail.first("return-path") == "<>":
         return True

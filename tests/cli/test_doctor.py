@@ -141,3 +141,19 @@ def test_what_cannot_be_looked_at_is_exit_code_2(tmp_path, server, capsys):
     for arguments, words in mistakes.items():
         assert run(["doctor", *arguments]) == 2, arguments
         assert words in capsys.readouterr().err
+
+
+def test_a_mail_as_a_new_workspace_sends_it_keeps_every_rule_that_must_be_kept(home, monkeypatch, capsys):
+    monkeypatch.setenv("RIPEN_WEB__BASE_URL", "https://mail.example.com")
+    at = ["--home", str(home)]
+    leads, events = str(home / "samples" / "leads.csv"), str(home / "samples" / "events.csv")
+    assert (
+        run(["import", "leads", leads, "--mapping", "signup_list", "--enroll", "--now", "2026-01-05T08:00", *at]) == 0
+    )
+    assert run(["import", "events", events, "--enroll", "--now", "2026-01-05T11:00", *at]) == 0
+    assert run(["run", "daily-sync", "--now", "2026-01-05T12:00", *at]) == 0
+    sent = sorted((home / "outbox").glob("*.eml"))
+    assert sent
+    for file in sent:
+        code, checks = told(capsys, "--message", str(file), *at)
+        assert (code, [name for name, each in checks.items() if not each["ok"]]) == (0, ["dkim-signature"])

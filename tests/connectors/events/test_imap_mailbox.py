@@ -147,6 +147,10 @@ def test_a_wrong_password_is_for_a_person_and_is_not_told(shared, folder):
     assert "password_env" in trouble(mailbox(shared, folder, password="wrong"), OutsideFailed)
 
 
+def test_a_password_beyond_ascii_is_tried_as_it_is(shared, folder):
+    assert "password_env" in trouble(mailbox(shared, folder, password="pæssword \u2603"), OutsideFailed)
+
+
 def test_a_folder_that_is_not_there_is_for_a_person(shared, folder):
     assert "no folder `nowhere`" in trouble(mailbox(shared, "nowhere"), OutsideFailed)
 

@@ -20,6 +20,8 @@ AUTOMATIC = {
     "Precedence junk": mail("Precedence: junk", body=AWAY),
     "null sender": mail("Return-Path: <>", body=AWAY),
     "Exchange rule": mail("X-MS-Exchange-Inbox-Rules-Loop: ada@example.org", body=AWAY),
+    "Exchange": mail("X-Auto-Response-Suppress: All", body=AWAY),
+    "Exchange, in part": mail("X-Auto-Response-Suppress: DR, OOF, AutoReply", body=AWAY),
     "a program's address": mail("From: noreply@example.org", body=AWAY),
     "English": mail("Subject: Out of Office: Your white paper", body=AWAY),
     "English, Outlook": mail("Subject: Automatic reply: Your white paper", body=AWAY),
@@ -46,7 +48,7 @@ def test_an_automatic_answer_is_not_a_reply(name):
     "headers",
     [
         ("Auto-Submitted: no",),
-        ("X-Auto-Response-Suppress: All",),
+        ("X-Auto-Response-Suppress: DR, RN, NRN",),
         ("Precedence: first-class",),
         ("Subject: Re: our office is out of paper",),
         ("Subject: Is this an automatic thing?",),
