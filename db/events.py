@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 
@@ -12,6 +12,13 @@ from db.tables import events, identities, leads, messages
 
 # Facts that forbid sending; their effect is written in the transaction that stores them.
 STOPPING = ("email.unsubscribed", "email.complained", "email.bounced")
+
+
+class Answered(NamedTuple):
+    """A message that an event names, and the lead that it was sent to as known today."""
+
+    message_id: int
+    lead_id: int
 
 
 def add(
@@ -32,14 +39,18 @@ def add(
     return {(source, event_id) for source, event_id in connection.execute(rows)}
 
 
-def answered(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """The ids of the messages with these keys; a mail carries its own as `X-Ripen-Message`."""
+def answered(connection: Connection, keys: Iterable[str]) -> dict[str, Answered]:
+    """The messages with these keys; a mail carries its own as `X-Ripen-Message`."""
     wanted = sorted(set(keys))
     if not wanted:
         return {}
     asked = listed(connection, "asked", [[key] for key in wanted], messages.c.key)
-    rows = connection.execute(select(messages.c.key, messages.c.id).join(asked, asked.c.key == messages.c.key))
-    return {str(key): int(id_) for key, id_ in rows}
+    rows = connection.execute(
+        select(messages.c.key, messages.c.id, func.coalesce(leads.c.merged_into_id, leads.c.id))
+        .join(asked, asked.c.key == messages.c.key)
+        .join(leads, leads.c.id == messages.c.lead_id)
+    )
+    return {str(key): Answered(int(id_), int(lead)) for key, id_, lead in rows}
 
 
 def attach(connection: Connection, identity_ids: Iterable[int]) -> int:

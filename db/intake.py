@@ -28,14 +28,24 @@ from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash, event_tiebreak
 from nurture.matching import Matcher
 from nurture.problems import did_you_mean
-from nurture.records import ANONYMOUS, EMAIL, EventRecord, Identity, LeadRecord, Record, Refused, is_inferred
+from nurture.records import (
+    ANONYMOUS,
+    EMAIL,
+    MESSAGE_KEY,
+    EventRecord,
+    Identity,
+    LeadRecord,
+    Record,
+    Refused,
+    is_inferred,
+)
 
 FUTURE_ALLOWED = timedelta(minutes=5)
-# The property by which an event names the message that it answers, as the header `X-Ripen-Message` of the mail does.
-MESSAGE_KEY = "message_key"
 
 _GROWING = (lead_table, identity_table, event_table, consent_states)
 _NOBODY = "no e-mail address, phone number or other identifier: nobody can be recognised"
+_NO_MESSAGE = "no message has the key that the event names, and nothing else says whose it is"
+_STRANGER = "it comes from nobody who is known, and names no message of ours; import the person, then replay it"
 
 
 @dataclass(slots=True)
@@ -113,6 +123,7 @@ class _Batch:
         self.events: list[tuple[EventRecord, int | None]] = []  # with their lead, if any
         self.usable: list[LeadRecord | EventRecord] = []
         self.identity_ids: dict[Identity, int] = {}
+        self.answered: dict[str, events.Answered] = {}  # the messages that events name, by key
         self.new_leads: set[int] = set()
         self.newly_linked: set[int] = set()  # leads that a new identifier was linked to
         self.attached_to: set[int] = set()
@@ -137,7 +148,7 @@ class _Batch:
     def _refusal(self, record: LeadRecord | EventRecord, known: set[str], latest: datetime) -> Refused | None:
         if isinstance(record, LeadRecord):
             return None if record.identities else Refused("lead", "no-identifier", _NOBODY, record.origin)
-        if not record.identities and record.lead_id is None:
+        if not record.identities and record.lead_id is None and not record.properties.get(MESSAGE_KEY):
             return Refused("event", "no-identifier", _NOBODY, record.origin)
         if record.type not in known:
             hint = did_you_mean(record.type, known)
@@ -150,6 +161,7 @@ class _Batch:
 
     def recognise(self) -> None:
         """Find or number the lead of each record, and store which identifiers are whose."""
+        self.answered = events.answered(self.connection, _message_keys(self.usable))
         named = [record.identities for record in self.usable]
         known = identities.find(self.connection, dict.fromkeys(chain.from_iterable(named)))
         doubtful = [
@@ -172,6 +184,9 @@ class _Batch:
                 # An anonymous event may come before the one that says who it was.
                 lead = matcher.owner_of(record.identities)
             lead = _real(lead, numbers)
+            if lead is None and isinstance(record, EventRecord) and record.known_only:
+                self.counts.refusals.append(Refused("event", "stranger", _STRANGER, record.origin, record=record))
+                continue
             if isinstance(record, EventRecord):
                 self.events.append((record, lead))
             elif lead is not None:
@@ -196,8 +211,24 @@ class _Batch:
                     message = "no lead has the id that the event names"
                     self.counts.refusals.append(Refused("event", "unknown-lead", message, record.origin))
                     continue
+            elif isinstance(record, EventRecord) and (record.known_only or not record.identities):
+                self._match_by_message(record, matcher, found)
+                continue
             found.append((record, matcher.lead_of(record.identities, lead)))
         return found
+
+    def _match_by_message(
+        self, record: EventRecord, matcher: Matcher, found: list[tuple[LeadRecord | EventRecord, int | None]]
+    ) -> None:
+        """The lead that the message was sent to; who answers it, maybe from another address, is not linked."""
+        answered = self.answered.get(str(record.properties.get(MESSAGE_KEY, "")))
+        if answered is None and not record.identities:
+            self.counts.refusals.append(Refused("event", "unknown-message", _NO_MESSAGE, record.origin, record=record))
+            return
+        if answered and record.contact and matcher.owner_of(record.identities) != answered.lead_id:
+            # The address of somebody else, such as one that a mail was passed on to: what stops it stops the lead's.
+            record = record._replace(contact={})
+        found.append((record, answered.lead_id if answered else None))
 
     def _remember(self, matcher: Matcher, known: Mapping[Identity, identities.Known], numbers: list[int]) -> None:
         """Number the new identities and see which known ones have found their lead; written by `write_people`."""
@@ -326,7 +357,6 @@ class _Batch:
     def _event_columns(self) -> tuple[dict[str, list[Any]], dict[str, Any]]:
         """The columns of the events, and those in which all of them are alike."""
         given = [event for event, _ in self.new_events]
-        answered = events.answered(self.connection, _message_keys(given))
         verdicts = [first_verdict(event.type, event.machine, silent=self.silent) for event in given]
         columns: dict[str, list[Any]] = {
             "source": [event.source for event in given],
@@ -340,12 +370,13 @@ class _Batch:
             "machine": [machine for machine, _ in verdicts],
             "machine_by": [by for _, by in verdicts],
             "inferred": [is_inferred(event.type, event.properties) for event in given],
-            "message_id": [
-                event.message_id or (answered and answered.get(str(event.properties.get(MESSAGE_KEY, "")))) or None
-                for event in given
-            ],
+            "message_id": [event.message_id or self._message_of(event) for event in given],
         }
         return columns, {"received_at": self.now, "silent": self.silent}
+
+    def _message_of(self, event: EventRecord) -> int | None:
+        answered = self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))) if self.answered else None
+        return answered.message_id if answered else None
 
     def _anonymous(self, event: EventRecord) -> int | None:
         """The identity of an event that nothing else identifies: it may still have to find its lead."""
@@ -393,9 +424,13 @@ class _Batch:
         self.touched |= changed
 
 
-def _message_keys(records: Iterable[EventRecord]) -> list[str]:
+def _message_keys(records: Iterable[LeadRecord | EventRecord]) -> list[str]:
     """The messages that some events answer, by their key."""
-    return [str(each.properties[MESSAGE_KEY]) for each in records if each.properties.get(MESSAGE_KEY)]
+    return [
+        str(each.properties[MESSAGE_KEY])
+        for each in records
+        if isinstance(each, EventRecord) and each.properties.get(MESSAGE_KEY)
+    ]
 
 
 def _real(lead: int | None, numbers: Sequence[int]) -> int | None:

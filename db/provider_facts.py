@@ -29,18 +29,6 @@ def messages_by_provider_id(connection: Connection, provider_ids: Iterable[str])
     return {provider_id: each[0] for provider_id, each in found.items() if len(each) == 1}
 
 
-def messages_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Message and lead by our own key of the message."""
-    wanted = sorted(set(keys))
-    if not wanted:
-        return {}
-    asked = listed(connection, "asked", [[each] for each in wanted], messages.c.key)
-    rows = connection.execute(
-        select(messages.c.key, messages.c.id, messages.c.lead_id).join(asked, asked.c.key == messages.c.key)
-    )
-    return {str(key): (int(message), int(lead)) for key, message, lead in rows}
-
-
 def keep(connection: Connection, facts: Sequence[Mapping[str, Any]]) -> int:
     """Store what is new; returns how many. A fact that comes again stays as it was."""
     if not facts:

@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 Kind = Literal["lead", "event"]
 
 EMAIL, PHONE, ANONYMOUS, EXTERNAL = "email", "phone", "anonymous", "external:"
+# The property by which an event names the message that it answers, as the header `X-Ripen-Message` of the mail does.
+MESSAGE_KEY = "message_key"
 
 # The profile columns of a lead that a record may fill; everything else is an attribute.
 PROFILE = (
@@ -95,6 +97,7 @@ class EventRecord(NamedTuple):
     lead_id: int | None = None  # when the source knows our own id, such as a tracking link
     message_id: int | None = None
     origin: Origin = NOWHERE
+    known_only: bool = False  # anybody can write to a mailbox: a stranger's mail makes no lead, and links no address
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,7 @@ def event_as_json(event: EventRecord) -> dict[str, Any]:
         "machine": event.machine,
         "lead_id": event.lead_id,
         "message_id": event.message_id,
+        **({"known_only": True} if event.known_only else {}),
     }
 
 

@@ -15,6 +15,7 @@ from nurture.errors import RefusedRow
 from nurture.records import ANONYMOUS, EMAIL, EXTERNAL, PHONE, Consent, Identity, LeadRecord, Origin
 from nurture.row_values import RollOver, Row, holds, instant_reader, plain, reader, word
 
+NO_IDENTIFIER = "no-identifier"
 # The identifiers of a person, and how to reach them.
 Who = tuple[tuple[Identity, ...], Mapping[str, str]]
 
@@ -59,7 +60,7 @@ class PeopleReader:
         found += self._others(row, line)
         if not found:
             raise RefusedRow(
-                "no-identifier",
+                NO_IDENTIFIER,
                 "the phone number cannot be read, and there is no other identifier"
                 if contact
                 else "no e-mail address, phone number or other identifier: nobody can be recognised",

@@ -8,9 +8,9 @@ from datetime import datetime
 from nurture.definitions import mappings
 from nurture.definitions.mappings import Identities, LeadPart
 from nurture.errors import RefusedRow
-from nurture.records import Kind, Origin, Record, Refused
+from nurture.records import MESSAGE_KEY, EventRecord, Kind, Origin, Record, Refused
 from nurture.row_events import EventReader
-from nurture.row_leads import LeadReader, PeopleReader
+from nurture.row_leads import NO_IDENTIFIER, LeadReader, PeopleReader
 from nurture.row_values import RollOver, Row, month_of
 
 
@@ -23,6 +23,20 @@ def apply_mapping(mapping: mappings.Mapping, row: Row, now: datetime, line: int,
 MAX_SHAPES = 200
 # The mapping for rows that have just these keys.
 Narrow = Callable[[tuple[str, ...]], mappings.Mapping]
+
+
+def _of_a_message(
+    readers: _Readers, row: Row, now: datetime, line: int, origin: Origin, refusal: RefusedRow
+) -> list[Record]:
+    """The events of a row without a person: they are their message's lead's when they name one; else the refusal."""
+    if refusal.reason != NO_IDENTIFIER:
+        raise refusal
+    found: list[Record] = []
+    for event in readers.events:
+        found += event.read(row, now, line, (), {}, origin)
+    if not found or not all(isinstance(each, EventRecord) and each.properties.get(MESSAGE_KEY) for each in found):
+        raise refusal
+    return found
 
 
 class _Readers:
@@ -74,7 +88,10 @@ class RowMapper:
             readers = self._shapes.get(tuple(row)) or self._readers_of(row)
             lead = readers.lead
             country = lead.country(row, line) if lead and lead.knows_country else None
-            identities, contact = readers.people.read(row, line, country)
+            try:
+                identities, contact = readers.people.read(row, line, country)
+            except RefusedRow as refusal:
+                return _of_a_message(readers, row, now, line, origin, refusal)
             records: list[Record] = [lead.read(row, now, line, identities, contact, origin)] if lead else []
             for event in readers.events:
                 records += event.read(row, now, line, identities, contact, origin)

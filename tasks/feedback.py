@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connectors.email.webhooks import Delivered, FactKind, ProviderFact, RefusedFact
-from db import identities, provider_facts
+from db import events, identities, provider_facts
 from db.engine import Connection, Database
 from db.intake import store
 from nurture import normalise
@@ -70,9 +70,8 @@ class _Whose:
 
     def __init__(self, connection: Connection, facts: Iterable[ProviderFact]) -> None:
         facts = list(facts)
-        self.by_key = provider_facts.messages_by_key(
-            connection, [each.message_key for each in facts if each.message_key]
-        )
+        keyed = events.answered(connection, [each.message_key for each in facts if each.message_key])
+        self.by_key = {key: (each.message_id, each.lead_id) for key, each in keyed.items()}
         ids = [each.provider_id for each in facts if each.provider_id]
         self.by_provider = provider_facts.messages_by_provider_id(connection, ids)
         self.addresses = {each.recipient: _identity(each.recipient) for each in facts if each.recipient}

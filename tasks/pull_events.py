@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connectors.events.base import EventSource, FileSource, Page
+from connectors.events.base import EventSource, FileSource, MailSource, Page
 from db import sources as store_of_sources
 from db.engine import Database
 from db.intake import IntakeCounts, store
@@ -20,6 +20,7 @@ from nurture.failpoints import hit
 from nurture.records import Record
 from nurture.row_mapping import RowMapper
 from tasks.import_file import file_digest, import_file, records_of
+from tasks.inbound_mail import MailReader
 from tasks.letters import release_due
 from tasks.mappers import mapper_for
 
@@ -119,7 +120,7 @@ class _Pull:
             if store_of_sources.asked_to_wait(connection, source.name, self.now):
                 self.count({"sources_waiting": 1})
                 return
-        mapper = mapper_for(source.mapping, source.kind, self.catalogue, file=source.name, columns=None)
+        mapper = self._reader_of(source)
         for number, page in enumerate(source.pages(cursor), 1):
             try:
                 self._take_in(source, mapper, page, cursor, number)
@@ -127,10 +128,20 @@ class _Pull:
                 return
             cursor = page.next_cursor
 
-    def _take_in(self, source: EventSource, mapper: RowMapper, page: Page, cursor: str | None, number: int) -> None:
+    def _reader_of(self, source: EventSource) -> RowMapper | MailReader:
+        if isinstance(source, MailSource):
+            return MailReader(source.name)
+        return mapper_for(source.mapping, source.kind, self.catalogue, file=source.name, columns=None)
+
+    def _take_in(
+        self, source: EventSource, mapper: RowMapper | MailReader, page: Page, cursor: str | None, number: int
+    ) -> None:
         records: list[Record] = []
         for row in page.records:
-            records += records_of(mapper, row, self.now, f"{source.name}: page {number}, item {row.line}")
+            if isinstance(mapper, MailReader):
+                records += mapper.read(row, self.now)
+            else:
+                records += records_of(mapper, row, self.now, f"{source.name}: page {number}, item {row.line}")
         with self.database.write() as connection:
             # First of all: it locks the cursor, so that two runs cannot read one page side by side.
             if not store_of_sources.move(connection, source.name, cursor, page.next_cursor, self.now):

@@ -100,6 +100,22 @@ class HttpSourceSettings(_Part):
     silent: bool = False
 
 
+class ImapSourceSettings(_Part):
+    """A mailbox to which replies and bounces come back."""
+
+    kind: Literal["imap"]
+    name: str
+    host: str
+    port: int = 993
+    username: str
+    password_env: str
+    folder: str = "INBOX"
+    move_to: str | None = None
+    security: Literal["tls", "starttls", "none"] = "tls"
+    certificates: str | None = None
+    silent: bool = False
+
+
 class WebSettings(_Part):
     """The web door; on loopback unless told."""
 
@@ -139,7 +155,7 @@ class Settings(BaseSettings):
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     hooks: HooksSettings = Field(default_factory=HooksSettings)
-    sources: list[FolderSourceSettings | HttpSourceSettings] = Field(default_factory=list)
+    sources: list[FolderSourceSettings | HttpSourceSettings | ImapSourceSettings] = Field(default_factory=list)
     audiences_folder: str = "audiences"
     crm_folder: str = "sales"
     home: Path = Path()

@@ -7,13 +7,18 @@ import os
 from connectors.events.base import EventSource, FileSource
 from connectors.events.folder import FolderSource
 from connectors.events.http_json import HttpJsonSettings, HttpJsonSource
+from connectors.events.imap_mailbox import ImapMailbox, ImapSettings
 from nurture.errors import BadSetting
 from tasks.mappers import load_mapping
-from tasks.settings import FolderSourceSettings, HttpSourceSettings, Settings
+from tasks.settings import FolderSourceSettings, HttpSourceSettings, ImapSourceSettings, Settings
 
 
-def build_source(source: FolderSourceSettings | HttpSourceSettings, settings: Settings) -> EventSource | FileSource:
+def build_source(
+    source: FolderSourceSettings | HttpSourceSettings | ImapSourceSettings, settings: Settings
+) -> EventSource | FileSource:
     """The connector of one source; raises BadSetting or BadInput when its settings cannot work."""
+    if isinstance(source, ImapSourceSettings):
+        return _mailbox(source, settings)
     mapping = load_mapping(source.mapping, settings.templates) if source.mapping else None
     if isinstance(source, FolderSourceSettings):
         return FolderSource(
@@ -34,10 +39,29 @@ def build_source(source: FolderSourceSettings | HttpSourceSettings, settings: Se
     return HttpJsonSource(source.name, pages, mapping=mapping, mapping_name=source.mapping, silent=source.silent)
 
 
+def _mailbox(source: ImapSourceSettings, settings: Settings) -> ImapMailbox:
+    return ImapMailbox(
+        source.name,
+        ImapSettings(
+            host=source.host,
+            port=source.port,
+            username=source.username,
+            password=_secret(source.name, "password", source.password_env),
+            folder=source.folder,
+            move_to=source.move_to,
+            security=source.security,
+            certificates=str(settings.inside(source.certificates)) if source.certificates else None,
+        ),
+        silent=source.silent,
+    )
+
+
 def _token(source: HttpSourceSettings) -> str | None:
-    if source.token_env is None:
-        return None
-    token = os.environ.get(source.token_env)
-    if not token:
-        raise BadSetting(f"the source `{source.name}` needs its token in the environment variable {source.token_env}")
-    return token
+    return _secret(source.name, "token", source.token_env) if source.token_env else None
+
+
+def _secret(source: str, what: str, variable: str) -> str:
+    found = os.environ.get(variable)
+    if not found:
+        raise BadSetting(f"the source `{source}` needs its {what} in the environment variable {variable}")
+    return found

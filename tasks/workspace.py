@@ -64,6 +64,14 @@ path = "inbox"
 # name = "crm"
 # url = "https://crm.example.com/events"
 # token_env = "CRM_TOKEN"
+
+# Replies, out-of-office answers and bounces, from the mailbox to which they come back.
+# [[sources]]
+# kind = "imap"
+# name = "replies"
+# host = "mail.example.com"
+# username = "replies"
+# password_env = "REPLIES_PASSWORD"
 """
 
 _SAMPLE_LEADS = """\

@@ -52,6 +52,17 @@ class EventSource(Protocol):
         """The pages after a cursor; None is the beginning."""
 
 
+# The one value of a record of a mailbox: the mail as it came, its beginning when it is long.
+MAIL = "mail"
+
+
+@runtime_checkable
+class MailSource(EventSource, Protocol):
+    """A mailbox: a source whose records hold mails, `{MAIL: bytes}`, which are read by what they say."""
+
+    holds_mails: bool
+
+
 class Settled(NamedTuple):
     """A file at rest; as long as size and time are the same, so is the file."""
 

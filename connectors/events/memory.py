@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.events.base import BrokenRow, Kind, Page, Row
+from connectors.events.base import MAIL, BrokenRow, Kind, Page, Row
 from nurture.definitions.mappings import Mapping as RowMappingFile
 
 
@@ -44,3 +44,16 @@ class MemorySource:
             ]
             start += len(part)
             yield Page(rows, str(start))
+
+
+class MemoryMailbox(MemorySource):
+    """A mailbox in memory; its cursor is the number of mails read."""
+
+    def __init__(self, name: str, mails: Sequence[bytes], *, silent: bool = False, page_size: int = 20) -> None:
+        super().__init__(name, [], silent=silent, page_size=page_size)
+        self.holds_mails = True
+        self.put(*mails)
+
+    def put(self, *mails: bytes) -> None:
+        """Deliver mails."""
+        self.records += [{MAIL: raw} for raw in mails]

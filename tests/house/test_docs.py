@@ -25,7 +25,7 @@ from nurture.definitions.emails import EmailParts, EmailSource
 from nurture.problems import as_text
 from nurture.strict_yaml import load_yaml
 from tasks.definition_files import load_tree
-from tasks.settings import FolderSourceSettings, HttpSourceSettings, Settings, load_settings
+from tasks.settings import FolderSourceSettings, HttpSourceSettings, ImapSourceSettings, Settings, load_settings
 from tests.house.project import ROOT, WORKSHOPS, declared_rooms
 
 ROOMS = sorted({*declared_rooms(), *WORKSHOPS, "templates"})
@@ -170,7 +170,7 @@ def test_every_setting_stands_on_the_page_with_variable_and_default(name: str, d
     assert means
 
 
-@pytest.mark.parametrize("source", [FolderSourceSettings, HttpSourceSettings])
+@pytest.mark.parametrize("source", [FolderSourceSettings, HttpSourceSettings, ImapSourceSettings])
 def test_every_setting_of_a_source_stands_on_the_page(source: type[BaseModel]) -> None:
     rows = settings_page()
     wanted = [f"| `{name}` | {shown_default(default)} |" for name, default in settings_of(source)]

@@ -111,3 +111,55 @@ def test_a_body_over_one_megabyte_is_refused_while_it_arrives(untouched, how):
 )
 def test_no_garbage_is_ever_an_error_or_a_write(untouched, body, headers):
     assert untouched.browser.post("/hooks/events", content=body, headers=headers).status_code == 401
+
+
+# --- Events that name a message alone ---------------------------------------------------------------------------------
+
+
+def about_a_message(key, **changed):
+    return {
+        "source_event_id": "m-1",
+        "type": "email.bounced",
+        "occurred_at": "2026-03-02T08:55:00Z",
+        "properties": {"message_key": key, "kind": "hard"},
+    } | changed
+
+
+def test_an_event_that_names_a_message_is_its_leads(mailed):
+    (message,) = mailed.world.rows("messages")
+    before = len(mailed.world.rows("leads"))
+    assert send(mailed, about_a_message(message["key"])).json() == {"stored": 1, "duplicates": 0, "refused": []}
+    (event,) = mailed.world.rows("events", type="email.bounced")
+    assert (event["lead_id"], event["message_id"]) == (mailed.world.lead_id("ada"), message["id"])
+    assert [row["reason"] for row in mailed.world.rows("suppressions")] == ["hard_bounce"]
+    assert len(mailed.world.rows("leads")) == before
+
+
+def test_after_a_merge_it_is_the_survivors(mailed):
+    (message,) = mailed.world.rows("messages")
+    mailed.world.lead("bo")
+    survivor = mailed.world.lead_id("bo")
+    mailed.world.merge("bo", "ada")
+    assert send(mailed, about_a_message(message["key"])).json()["stored"] == 1
+    assert mailed.world.rows("events", type="email.bounced")[0]["lead_id"] == survivor
+
+
+def test_a_message_that_nobody_knows_is_a_dead_letter_and_the_others_are_stored(mailed):
+    (message,) = mailed.world.rows("messages")
+    events = [
+        about_a_message("f" * 40),
+        about_a_message("", source_event_id="m-2"),
+        about_a_message(message["key"], source_event_id="m-3"),
+        EVENT,
+    ]
+    answer = send(mailed, events).json()
+    assert answer["stored"] == 2
+    assert sorted(each["reason"] for each in answer["refused"]) == ["no-identifier", "unknown-message"]
+    assert len(mailed.world.rows("dead_letters")) == 2
+
+
+def test_an_address_beside_the_key_says_whose_it_is(mailed):
+    (message,) = mailed.world.rows("messages")
+    send(mailed, about_a_message(message["key"], email="cy@example.com"))
+    (event,) = mailed.world.rows("events", type="email.bounced")
+    assert (event["lead_id"], event["message_id"]) == (mailed.world.lead_id("cy"), message["id"])

@@ -1,0 +1,1 @@
+"""What mailbox providers ask of a mail and of the domain that it comes from, as rules with a remedy each."""
