@@ -211,6 +211,14 @@ def test_a_form_is_taken_with_its_signature_and_refused_without():
     assert not genuine(reader, Request(b"event=opened", FORM))
 
 
+def test_variables_named_like_the_signature_come_before_it_and_do_not_count():
+    reader = build_webhook_reader("mailgun", [SECRETS["mailgun"]])
+    request = by_mailgun_form({"event": "opened"})
+    mixed = Request(b"token=mine&timestamp=1&signature=none&" + request.body, request.headers)
+    assert genuine(reader, mixed)
+    assert not genuine(reader, Request(request.body + b"&signature=none", request.headers))
+
+
 def test_a_token_that_was_seen_proves_nothing_for_another_event():
     reader = build_webhook_reader("mailgun", [SECRETS["mailgun"]])
     first, forged = (by_mailgun(event("clicked", id=number), SECRETS["mailgun"]) for number in ("first", "forged"))

@@ -144,3 +144,8 @@ def test_a_bounce_keeps_what_was_said():
         "diagnosticCode": ["smtp; 550 a@example.com"],
     }
     assert one_fact("resend", event("email.bounced", bounce=bounce)).reason == "NoEmail gone smtp; 550 [address]"
+
+
+@pytest.mark.parametrize("given", ["false", "true", 1, None])
+def test_only_a_plain_true_in_a_list_is_a_stop(given):
+    assert said(one_fact("resend", contact("contact.updated", unsubscribed=given)))[0] == "unknown"

@@ -189,7 +189,10 @@ def test_only_a_few_certificates_are_kept():
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"no certificate", RetryLater("no answer"), KeyError("x"), certificate()[:-90]]
+    "answer",
+    [b"", b"no certificate", RetryLater("no answer"), KeyError("x"), certificate()[:-90]],
+    # Workers must agree on the names of tests, and each makes a key of its own.
+    ids=["nothing", "text", "no answer", "broken", "half"],
 )
 def test_what_is_no_certificate_proves_nothing_and_is_asked_for_again(answer):
     certificates = Certificates(Store(*[answer] * ATTEMPTS, certificate()))
