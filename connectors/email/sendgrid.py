@@ -64,7 +64,9 @@ class SendGrid:
         if not (parts.subject and parts.text and parts.html):
             raise RenderRefused("SendGrid takes no message without a subject, a text and an HTML part")
         return {
-            "personalizations": [{"to": [_mailbox(parts.to_name, parts.to_address)]}],
+            "personalizations": [
+                {"to": [_mailbox(parts.to_name, parts.to_address)], "custom_args": {"ripen": mail.message_key}}
+            ],
             "from": _mailbox(parts.from_name, parts.from_address),
             **({"reply_to": {"email": parts.reply_to}} if parts.reply_to else {}),
             "subject": parts.subject,
@@ -73,7 +75,6 @@ class SendGrid:
                 {"type": "text/html", "value": parts.html},
             ],
             "headers": parts.headers,
-            "custom_args": {"ripen": mail.message_key},
             **({"categories": list(dict.fromkeys(mail.tags))} if mail.tags else {}),
             "tracking_settings": {
                 "click_tracking": {"enable": False, "enable_text": False},

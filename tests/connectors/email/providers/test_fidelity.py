@@ -97,7 +97,7 @@ READ: dict[str, Callable[[Any], dict[str, Any]]] = {
         "text": form["content"][0]["value"],
         "html": form["content"][1]["value"],
         "headers": form["headers"],
-        "key": form["custom_args"]["ripen"],
+        "key": form["personalizations"][0]["custom_args"]["ripen"],
         "tags": form["categories"],
     },
     "resend": lambda form: {

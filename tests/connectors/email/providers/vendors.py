@@ -123,10 +123,12 @@ class SendGridStandIn(StandIn):
         if len(categories) > 10 or len(set(categories)) != len(categories):
             raise Refused(self.refusal(400, "categories"))
         sandbox = form.get("mail_settings", {}).get("sandbox_mode", {}).get("enable") is True
-        self.take(form["custom_args"]["ripen"], form, delivered=not sandbox)
+        (person,) = form["personalizations"]
+        key = person["custom_args"]["ripen"]
+        self.take(key, form, delivered=not sandbox)
         if sandbox:
             return Reply(200, b"")
-        return Reply(202, b"", {"X-Message-Id": f"sg-{form['custom_args']['ripen']}"})
+        return Reply(202, b"", {"X-Message-Id": f"sg-{key}"})
 
     def _activity(self, request: Request) -> Reply:
         if not self.has_activity:
