@@ -20,7 +20,7 @@ import orjson
 from connectors.email.api_session import ApiSession, Kind, Said, by_status
 from connectors.email.aws_signature import Credentials, sign
 from connectors.email.base import Abilities, OutgoingMail
-from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings
+from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings, text
 from connectors.email.mail_parts import ascii_recipient, check_size, check_tags
 from nurture.errors import BadSetting, RenderRefused
 
@@ -130,13 +130,12 @@ class AmazonSes:
 
     def read(self, answer: Answer, mails: Sequence[OutgoingMail]) -> Said:
         """200 with an id is the yes; refusals have a type."""
-        told = answer.json()
+        told = answer.object()
         if answer.status == 200:
-            provider_id = told.get("MessageId") if isinstance(told, dict) else None
-            if isinstance(provider_id, str) and provider_id:
+            if provider_id := text(told.get("MessageId")):
                 return Said(Kind.ACCEPTED, "200", provider_id)
             return Said(Kind.UNKNOWN, "200 without a MessageId")
-        named, message = _type_of(answer, told), _message_of(told)
+        named, message = _type_of(answer, told), str(told.get("message") or told.get("Message") or "")
         said = by_status(answer, f"{named}: {message}" if named or message else None)
         kind = _TYPES.get(named)
         if answer.status >= 500 or kind is None:
@@ -150,11 +149,7 @@ class AmazonSes:
         return self.api_url or f"https://email.{self.region}.amazonaws.com"
 
 
-def _type_of(answer: Answer, told: Any) -> str:
+def _type_of(answer: Answer, told: dict[str, Any]) -> str:
     """The type stands in a header, in older answers in the body; with a namespace before or an address behind it."""
-    given = answer.headers.get("x-amzn-errortype") or (told.get("__type") if isinstance(told, dict) else None) or ""
+    given = answer.headers.get("x-amzn-errortype") or told.get("__type") or ""
     return str(given).partition(":")[0].rpartition("#")[2]
-
-
-def _message_of(told: Any) -> str:
-    return str(told.get("message") or told.get("Message") or "") if isinstance(told, dict) else ""

@@ -20,7 +20,7 @@ import orjson
 
 from connectors.email.api_session import ApiSession, Kind, Said, by_status
 from connectors.email.base import Abilities, OutgoingMail
-from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings
+from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings, text
 from connectors.email.mail_parts import check_size, check_tags, encoded, needs_quotes, parts_of
 from nurture.errors import RenderRefused
 
@@ -104,16 +104,14 @@ class Brevo:
 
     def read(self, answer: Answer, mails: Sequence[OutgoingMail]) -> Said:
         """201 with an id is the yes; refusals have a code."""
-        told = answer.json()
+        told = answer.object()
         if answer.status in (200, 201, 202):
-            provider_id = told.get("messageId") if isinstance(told, dict) else None
-            if isinstance(provider_id, str) and provider_id:
+            if provider_id := text(told.get("messageId")):
                 return Said(Kind.ACCEPTED, str(answer.status), provider_id.strip("<>"))
             return Said(Kind.UNKNOWN, f"{answer.status} without a messageId")
-        code = told.get("code") if isinstance(told, dict) else None
-        message = str(told.get("message", "")) if isinstance(told, dict) else ""
-        said = by_status(answer, f"{code}: {message}" if isinstance(code, str) else None)
-        if answer.status >= 500 or not isinstance(code, str):
+        code, message = text(told.get("code")), str(told.get("message", ""))
+        said = by_status(answer, f"{code}: {message}" if code else None)
+        if answer.status >= 500 or code is None:
             return said
         if said.kind is Kind.REJECTED and code not in _CODES and _ABOUT_THE_SENDER.search(message):
             return replace(said, kind=Kind.DOWN)

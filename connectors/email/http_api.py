@@ -65,6 +65,21 @@ class Answer:
         except orjson.JSONDecodeError:
             return None
 
+    def object(self) -> dict[str, Any]:
+        """The body as a JSON object, an empty one when it is none."""
+        told = self.json()
+        return told if isinstance(told, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; nothing when it is none."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def text(value: Any) -> str | None:
+    """A text that says something; None for everything else."""
+    return value if isinstance(value, str) and value else None
+
 
 @dataclass(frozen=True, slots=True)
 class Silence:
@@ -87,6 +102,7 @@ class HttpLine:
         self._secrets = secrets
         self._client: httpx.Client | None = None
         self._wire: Any = None  # the connection in use, learnt while it is made
+        self._deadline: _Deadline | None = None
         self._written = False
         self._reached = False
 
@@ -104,6 +120,7 @@ class HttpLine:
         """Make one call, once, within the whole time that was set; never raises for what the other side does."""
         self._written = False
         with _Deadline(self._timeout_s, self._hang_up) as deadline:
+            self._deadline = deadline
             try:
                 with self._open_client().stream(
                     call.method,
@@ -149,6 +166,8 @@ class HttpLine:
     def _watch(self, event: str, info: Mapping[str, Any]) -> None:
         """Called by the HTTP library at each of its steps."""
         if event.endswith("send_request_headers.started"):
+            if self._deadline is not None and self._deadline.passed:
+                raise httpx.ConnectTimeout("connecting took all the time")  # and nobody would end the rest
             self._written = True
         elif event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._wire = info["return_value"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from connectors.email.api_session import FindingApiSession, Kind, Said, by_status
 from connectors.email.base import Abilities, OutgoingMail
-from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings, seconds_until
+from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings, objects, seconds_until, text
 from connectors.email.mail_parts import ascii_recipient, check_size, check_tags
 from nurture.errors import BadSetting
 
@@ -88,12 +88,10 @@ class Mailgun:
 
     def read(self, answer: Answer, mails: Sequence[OutgoingMail]) -> Said:
         """200 with an id is the yes; refusals come with a sentence."""
-        told = answer.json()
-        message = told.get("message") if isinstance(told, dict) else None
-        words = message if isinstance(message, str) and message else None
+        told = answer.object()
+        words = text(told.get("message"))
         if answer.status == 200:
-            provider_id = told.get("id") if isinstance(told, dict) else None
-            if isinstance(provider_id, str) and provider_id:
+            if provider_id := text(told.get("id")):
                 return Said(Kind.ACCEPTED, words or "200", provider_id.strip("<>"))
             return Said(Kind.UNKNOWN, "200 without an id")
         said = by_status(answer, words)
@@ -115,9 +113,7 @@ class Mailgun:
 
     def found(self, answer: Answer, message_key: str) -> Said | None:
         """Any event but `rejected` proves that the message had been accepted."""
-        told = answer.json()
-        items = told.get("items") if isinstance(told, dict) else None
-        ours = [each for each in items or [] if isinstance(each, dict) and _key_of(each) == message_key]
+        ours = [each for each in objects(answer.object().get("items")) if _key_of(each) == message_key]
         events = [str(each.get("event", "")) for each in ours]
         if not events:
             return None
@@ -133,8 +129,7 @@ class Mailgun:
 
 def _key_of(event: dict[str, Any]) -> str | None:
     variables = event.get("user-variables")
-    key = variables.get("ripen") if isinstance(variables, dict) else None
-    return key if isinstance(key, str) else None
+    return text(variables.get("ripen")) if isinstance(variables, dict) else None
 
 
 def _form(boundary: str, fields: Sequence[tuple[str, str]], message: bytes) -> bytes:

@@ -15,7 +15,7 @@ import orjson
 
 from connectors.email.api_session import FindingApiSession, Kind, Said, by_status
 from connectors.email.base import Abilities, OutgoingMail
-from connectors.email.http_api import Answer, Call, HttpLine, check_batch, check_secret, check_settings
+from connectors.email.http_api import Answer, Call, HttpLine, check_batch, check_secret, check_settings, objects, text
 from connectors.email.mail_parts import ascii_recipient, check_size, check_tags, parts_of, quoted
 from nurture.errors import RenderRefused
 
@@ -128,7 +128,7 @@ class Postmark:
                 if all(each.kind is not Kind.UNKNOWN for each in said):
                     return said
             return Said(Kind.UNKNOWN, "200, and the results do not fit the messages")
-        return self._refused(answer, told, mails)
+        return _refused(answer, mails)
 
     def question(self, message_key: str) -> Call:
         """The search of sent messages by our key in their metadata."""
@@ -137,38 +137,43 @@ class Postmark:
 
     def found(self, answer: Answer, message_key: str) -> Said | None:
         """The message of the search, if it is really ours."""
-        told = answer.json()
-        for each in told.get("Messages", []) if isinstance(told, dict) else []:
-            if isinstance(each, dict) and (each.get("Metadata") or {}).get("ripen") == message_key:
-                return Said(Kind.ACCEPTED, f"found: {each.get('Status', '')}", _text(each.get("MessageID")))
+        for each in objects(answer.object().get("Messages")):
+            metadata = each.get("Metadata")
+            if isinstance(metadata, dict) and metadata.get("ripen") == message_key:
+                return Said(Kind.ACCEPTED, f"found: {each.get('Status', '')}", text(each.get("MessageID")))
         return None
 
     def _headers(self) -> dict[str, str]:
         token = _TEST_TOKEN if self.test_mode else self.api_key
         return {"Accept": "application/json", "Content-Type": "application/json", "X-Postmark-Server-Token": token}
 
-    def _refused(self, answer: Answer, told: Any, mails: Sequence[OutgoingMail]) -> Said:
-        code = told.get("ErrorCode") if isinstance(told, dict) else None
-        # The maintenance answer is the one 5xx that says that nothing was accepted.
-        if isinstance(code, int) and (answer.status == 422 or (answer.status, code) == (503, 100)):
-            said = _by_code(code, str(told.get("Message", "")))
-        else:
-            said = by_status(answer, f"code {code}: {told.get('Message', '')}" if isinstance(code, int) else None)
-        if len(mails) == 1 or said.kind in (Kind.DOWN, Kind.LATER, Kind.UNKNOWN):
-            return said
-        # Of a batch it judges each message, with 200; other words about the whole do not say what became of each.
-        whole = answer.status == 413 or (answer.status == 422 and code in _ABOUT_THE_FORM)
-        return replace(said, kind=Kind.SPLIT if whole else Kind.UNKNOWN)
+
+def _refused(answer: Answer, mails: Sequence[OutgoingMail]) -> Said:
+    told = answer.object()
+    code = told.get("ErrorCode")
+    # The maintenance answer is the one 5xx that says that nothing was accepted.
+    if isinstance(code, int) and (answer.status == 422 or (answer.status, code) == (503, 100)):
+        said = _by_code(code, str(told.get("Message", "")))
+    else:
+        said = by_status(answer, f"code {code}: {told.get('Message', '')}" if isinstance(code, int) else None)
+    if len(mails) == 1 or said.kind in (Kind.DOWN, Kind.LATER, Kind.UNKNOWN):
+        return said
+    # Of a batch it judges each message, with 200; other words about the whole do not say what became of each.
+    whole = answer.status == 413 or (answer.status == 422 and code in _ABOUT_THE_FORM)
+    return replace(said, kind=Kind.SPLIT if whole else Kind.UNKNOWN)
 
 
 def _one(told: Any, mail: OutgoingMail) -> Said:
-    code = told.get("ErrorCode") if isinstance(told, dict) else None
-    if not isinstance(code, int):
-        return Said(Kind.UNKNOWN, "200, and no error code")
+    if not isinstance(told, dict):
+        return Said(Kind.UNKNOWN, "200, and no result")
     message = str(told.get("Message", ""))
+    # When Postmark is slow, it accepts with these words and leaves the code out.
+    code = told.get("ErrorCode", 0 if message.startswith("Message accepted") else None)
+    if type(code) is not int:
+        return Said(Kind.UNKNOWN, "200, and no error code")
     if code != 0:
         return _by_code(code, message)
-    provider_id, to = _text(told.get("MessageID")), told.get("To")
+    provider_id, to = text(told.get("MessageID")), told.get("To")
     # Postmark repeats the recipient: the one proof that the results stand in the order of the request.
     if provider_id is None or (isinstance(to, str) and ascii_recipient(mail).lower() not in to.lower()):
         return Said(Kind.UNKNOWN, "200, and the result is about another message")
@@ -181,7 +186,3 @@ def _by_code(code: int, message: str) -> Said:
         kind = Kind.DOWN
     words = f"code {code}: {message}"
     return Said(kind, f"suppressed: {words}" if code == 406 else words)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -17,7 +17,17 @@ import orjson
 
 from connectors.email.api_session import ApiSession, Kind, Said, by_status
 from connectors.email.base import Abilities, OutgoingMail
-from connectors.email.http_api import MAX_WAIT, Answer, Call, HttpLine, check_batch, check_secret, check_settings
+from connectors.email.http_api import (
+    MAX_WAIT,
+    Answer,
+    Call,
+    HttpLine,
+    check_batch,
+    check_secret,
+    check_settings,
+    objects,
+    text,
+)
 from connectors.email.mail_parts import check_size, check_tags, encoded, needs_quotes, parts_of
 from nurture.errors import BadSetting, RenderRefused
 
@@ -117,18 +127,17 @@ class Resend:
 
     def read(self, answer: Answer, mails: Sequence[OutgoingMail]) -> Said | list[Said]:
         """A yes is an id for each message; a batch of which one message is not valid is refused as a whole."""
-        told = answer.json()
+        told = answer.object()
         if answer.status == 200:
-            ids = _ids(told, alone=len(mails) == 1)
+            entries = [told] if len(mails) == 1 else objects(told.get("data"))
+            ids = [provider_id for each in entries if (provider_id := text(each.get("id")))]
             if len(ids) == len(mails):
                 return [Said(Kind.ACCEPTED, "200", each) for each in ids]
             return Said(Kind.UNKNOWN, "200, and the ids do not fit the messages")
-        name = told.get("name") if isinstance(told, dict) else None
-        message = str(told.get("message", "")) if isinstance(told, dict) else ""
-        said = by_status(answer, f"{name}: {message}" if isinstance(name, str) else None)
-        if answer.status >= 500 or not isinstance(name, str):
-            unread = said.kind is Kind.RETRY and len(mails) > 1
-            return replace(said, kind=Kind.UNKNOWN) if unread else said
+        name, message = text(told.get("name")), str(told.get("message", ""))
+        said = by_status(answer, f"{name}: {message}" if name else None)
+        if answer.status >= 500 or name is None:
+            return said
         kind = _NAMES.get(name, said.kind)
         if name == "validation_error" and "api key" in message.lower():
             kind = Kind.DOWN
@@ -145,9 +154,3 @@ def _mailbox(name: str, address: str) -> str:
 def _recipient_name(name: str) -> str:
     """Resend refuses quoted names; here, other than in the sender, it takes encoded words."""
     return encoded(name) if needs_quotes(name) or "=?" in name else name
-
-
-def _ids(told: Any, *, alone: bool) -> list[str]:
-    entries = [told] if alone else told.get("data") if isinstance(told, dict) else None
-    ids = [each.get("id") for each in entries or [] if isinstance(each, dict)]
-    return [each for each in ids if isinstance(each, str) and each]

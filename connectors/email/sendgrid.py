@@ -14,7 +14,7 @@ import orjson
 
 from connectors.email.api_session import FindingApiSession, Kind, Said, by_status
 from connectors.email.base import Abilities, OutgoingMail
-from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings
+from connectors.email.http_api import Answer, Call, HttpLine, check_secret, check_settings, objects, text
 from connectors.email.mail_parts import check_size, check_tags, parts_of
 from nurture.errors import RenderRefused
 
@@ -96,9 +96,7 @@ class SendGrid:
             return Said(Kind.ACCEPTED, "202", provider_id)
         if answer.status == 200 and self.test_mode and answer.body == b"":
             return Said(Kind.ACCEPTED, "200 from the sandbox")
-        told = answer.json()
-        listed = told.get("errors") if isinstance(told, dict) else None
-        errors = [each for each in listed or [] if isinstance(each, dict)]
+        errors = objects(answer.object().get("errors"))
         messages = [str(each.get("message", "")) for each in errors]
         if answer.status == 400 and any(str(each.get("field", "")).startswith("from") for each in errors):
             return Said(Kind.DOWN, f"400 {'; '.join(messages)}")
@@ -111,12 +109,9 @@ class SendGrid:
 
     def found(self, answer: Answer, message_key: str) -> Said | None:
         """The message of the search; also one that was not delivered had been accepted."""
-        told = answer.json()
-        messages = told.get("messages") if isinstance(told, dict) else None
-        if isinstance(messages, list) and len(messages) == 1 and isinstance(messages[0], dict):
-            provider_id = messages[0].get("msg_id")
-            if isinstance(provider_id, str) and provider_id:
-                return Said(Kind.ACCEPTED, f"found: {messages[0].get('status', '')}", provider_id)
+        messages = objects(answer.object().get("messages"))
+        if len(messages) == 1 and (provider_id := text(messages[0].get("msg_id"))):
+            return Said(Kind.ACCEPTED, f"found: {messages[0].get('status', '')}", provider_id)
         return None
 
     def _headers(self) -> dict[str, str]:

@@ -212,6 +212,8 @@ def test_a_recipients_name_can_never_become_another_recipient(kind: str, name: s
         words = decode_header(to.get("name", ""))
         said = "".join(word if isinstance(word, str) else word.decode(charset or "ascii") for word, charset in words)
         assert (said, to["email"]) == (shown, "lead@example.org")
+        if kind == "brevo":  # it garbles foreign letters beside punctuation
+            assert to.get("name", "").isascii()
 
 
 @pytest.mark.parametrize("kind", VENDORS)

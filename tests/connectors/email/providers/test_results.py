@@ -91,6 +91,15 @@ def test_a_wrong_sender_of_postmarks_code_300_is_no_fault_of_the_message():
         assert outcome(stand_in, reply) is TransportDown
 
 
+def test_a_slow_postmark_accepts_without_a_code():
+    told = {"To": "lead@example.com", "MessageID": "1", "Message": "Message accepted, but delivery may be delayed."}
+    with PostmarkStandIn() as stand_in:
+        assert outcome(stand_in, json_reply(200, told)) is ACCEPTED
+    for nonsense in ({**told, "Message": "Well"}, {**told, "ErrorCode": False}, {**told, "MessageID": None}):
+        with PostmarkStandIn() as stand_in:
+            assert outcome(stand_in, json_reply(200, nonsense)) is UNKNOWN
+
+
 def test_postmark_judges_each_message_of_a_batch():
     with PostmarkStandIn() as stand_in:
         stand_in.inactive = frozenset({"gone@example.net"})
