@@ -20,7 +20,8 @@ from connectors.email import OutgoingMail, Phase, Verdict, build_email_connector
 from nurture.errors import RetryLater, TransportDown
 from nurture.rendering.mime import MailPlan, build_mime, verify_mime
 from tests.connectors.email.conftest import Certificate
-from tests.connectors.email.providers.stand_in import MISBEHAVIOURS, StandIn
+from tests.connectors.email.providers.misbehaviours import MISBEHAVIOURS
+from tests.connectors.email.providers.stand_in import StandIn
 from tests.connectors.email.providers.vendors import VENDORS
 
 RAW = ("mailgun", "ses")
@@ -322,7 +323,7 @@ def test_neither_secrets_nor_addresses_come_into_errors_logs_or_reprs(kind: str,
 
 
 def _telling(status: int, words: str) -> Any:
-    return lambda handler, stand_in, _: handler._say(stand_in.refusal(status, words))
+    return lambda handler, stand_in, _: handler.say(stand_in.refusal(status, words))
 
 
 def test_a_provider_without_a_trusted_certificate_gets_nothing(certificate: Certificate):
