@@ -1,4 +1,4 @@
-"""E-mail connectors behind one protocol: SMTP, a folder of `.eml` files, the console, and memory."""
+"""E-mail connectors behind one protocol: SMTP, six providers by HTTP, a folder of `.eml` files, the console, memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from connectors.email.amazon_ses import AmazonSes
 from connectors.email.base import (
     Abilities,
     BatchSession,
@@ -18,25 +19,36 @@ from connectors.email.base import (
     Receipt,
     Verdict,
 )
+from connectors.email.brevo import Brevo
 from connectors.email.console import Console
 from connectors.email.eml_folder import EmlFolder
+from connectors.email.mailgun import Mailgun
 from connectors.email.memory import MemoryOutbox
+from connectors.email.postmark import Postmark
+from connectors.email.resend import Resend
+from connectors.email.sendgrid import SendGrid
 from connectors.email.smtp import SmtpConnector
 from connectors.email.smtp_wire import SmtpSettings
 from nurture.errors import BadSetting
 
 __all__ = [
     "Abilities",
+    "AmazonSes",
     "BatchSession",
+    "Brevo",
     "Console",
     "EmailConnector",
     "EmailSession",
     "EmlFolder",
     "FindingSession",
+    "Mailgun",
     "MemoryOutbox",
     "OutgoingMail",
     "Phase",
+    "Postmark",
     "Receipt",
+    "Resend",
+    "SendGrid",
     "SmtpConnector",
     "SmtpSettings",
     "Verdict",
@@ -46,6 +58,12 @@ __all__ = [
 # What takes the options of each kind; its parameters are the settings' names.
 _OPTIONS: dict[str, Callable[..., Any]] = {
     "smtp": SmtpSettings,
+    "postmark": Postmark,
+    "sendgrid": SendGrid,
+    "mailgun": Mailgun,
+    "ses": AmazonSes,
+    "resend": Resend,
+    "brevo": Brevo,
     "eml": EmlFolder,
     "console": Console,
     "memory": MemoryOutbox,

@@ -39,8 +39,22 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 # A path that names a file of ours; `<name>` and `...` stand for many.
 OUR_FILE = re.compile(rf"(?<![\w/.-])((?:{'|'.join(ROOMS)}|docs)/[\w./-]+\.(?:py|yaml|md|html|txt|j2))(?![\w/])")
 # Parts of modules that have no page of their own.
-NO_CONNECTOR = {"__init__", "base", "smtp_wire", "files", "csv_file", "jsonl_file", "parquet_file"}
-NO_CONNECTOR |= {"bodies", "payloads", "sns"}  # of the webhooks of e-mail providers
+NO_CONNECTOR = {
+    "__init__",
+    "api_session",
+    "aws_signature",
+    "base",
+    "bodies",
+    "csv_file",
+    "files",
+    "http_api",
+    "jsonl_file",
+    "mail_parts",
+    "parquet_file",
+    "payloads",
+    "smtp_wire",
+    "sns",
+}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 

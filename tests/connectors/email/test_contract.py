@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from connectors.email import (
+    BatchSession,
     EmailConnector,
     MemoryOutbox,
     OutgoingMail,
@@ -22,6 +24,9 @@ from connectors.email import (
 from nurture.errors import BadSetting, TransportDown
 from tests.connectors.email.hostile_smtp import SmtpSink
 from tests.connectors.email.mails import sample_mail
+from tests.connectors.email.providers.vendors import VENDORS
+
+KINDS = ("smtp", "eml", "console", "memory", *VENDORS)
 
 
 @dataclass
@@ -32,12 +37,15 @@ class Subject:
     arrived: Callable[[], list[str]]
 
 
-@pytest.fixture(params=["smtp", "eml", "console", "memory"])
+@pytest.fixture(params=KINDS)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     if request.param == "smtp":
         with SmtpSink() as sink:
             options = {"host": "127.0.0.1", "port": sink.port, "security": "none"}
             yield Subject(build_email_connector("smtp", **options), sink.keys)
+    elif request.param in VENDORS:
+        with VENDORS[request.param]() as stand_in:
+            yield Subject(build_email_connector(request.param, **stand_in.options()), stand_in.keys)
     elif request.param == "eml":
         folder = tmp_path / "outbox"
 
@@ -123,12 +131,28 @@ def test_nothing_can_be_committed_that_is_not_staged(subject: Subject):
         with pytest.raises(RuntimeError):
             session.commit()
         session.stage(sample_mail("aa"))
-        with pytest.raises(RuntimeError):
-            session.stage(sample_mail("bb"))
         session.commit()
         with pytest.raises(RuntimeError):
             session.commit()
     assert subject.arrived() == ["aa"]
+
+
+def test_no_more_can_be_staged_than_one_act_takes(subject: Subject):
+    keys = [f"{number:02x}" for number in range(subject.connector.abilities.batch)]
+    with subject.connector.open() as session:
+        for key in keys:
+            assert session.stage(sample_mail(key)) is None
+        with pytest.raises(RuntimeError, match="staged already"):
+            session.stage(sample_mail("bbbb"))
+        if len(keys) > 1:
+            with pytest.raises(RuntimeError, match="commit_all"):
+                session.commit()
+            receipts = cast(BatchSession, session).commit_all()
+        else:
+            receipts = (session.commit(),)
+    assert [receipt.verdict for receipt in receipts] == [Verdict.ACCEPTED] * len(keys)
+    assert len({receipt.provider_id for receipt in receipts}) in (1, len(keys))
+    assert subject.arrived() == keys
 
 
 GOOD = sample_mail("aa")
@@ -175,13 +199,13 @@ def test_a_sender_that_cannot_be_one_stops_the_transport_and_not_the_message(sub
 
 
 def test_the_settings_choose_a_connector_by_its_name(subject: Subject):
-    assert subject.connector.name in ("smtp", "eml", "console", "memory")
+    assert subject.connector.name in KINDS
 
 
 @pytest.mark.parametrize(
     ("kind", "options", "hint"),
     [
-        ("pigeon", {}, "smtp, eml, console, memory"),
+        ("pigeon", {}, "smtp, postmark, sendgrid, mailgun, ses, resend, brevo, eml, console, memory"),
         ("smtp", {"host": "mail.example.com", "prot": 25}, "did you mean 'port'"),
         ("smtp", {"port": 25}, "needs the setting 'host'"),
         ("smtp", {"host": ""}, "`host`"),
@@ -191,6 +215,28 @@ def test_the_settings_choose_a_connector_by_its_name(subject: Subject):
         ("smtp", {"host": "mail.example.com", "timeout_s": 0}, "above 0"),
         ("smtp", {"host": "mail.example.com", "helo": "us\r\nMAIL"}, "`helo`"),
         ("eml", {}, "needs the setting 'folder'"),
+        ("postmark", {}, "needs the setting 'api_key'"),
+        ("postmark", {"api_key": "two words"}, "`api_key` of `postmark`"),
+        ("postmark", {"api_key": "k", "api_url": "http://api.example.com"}, "https://"),
+        ("postmark", {"api_key": "k", "api_url": "https://user:word@api.example.com"}, "bare address"),
+        ("postmark", {"api_key": "k", "api_url": "https://api.example.com:99999"}, "`api_url`"),
+        ("postmark", {"api_key": "k", "batch": 501}, "between 1 and 500"),
+        ("postmark", {"api_key": "k", "timeout_s": 0}, "above 0"),
+        ("postmark", {"api_key": "k", "connections": 0}, "between 1 and 100"),
+        ("sendgrid", {"apikey": "k"}, "did you mean 'api_key'"),
+        ("mailgun", {"api_key": "k"}, "needs the setting 'domain'"),
+        ("mailgun", {"api_key": "k", "domain": "mg.example.com/../x"}, "`domain`"),
+        ("mailgun", {"api_key": "k", "domain": "mg.example.com", "message_domain": "a b"}, "`message_domain`"),
+        ("ses", {"region": "eu-north-1", "access_key_id": "a"}, "needs the setting 'secret_access_key'"),
+        ("ses", {"region": "eu.north", "access_key_id": "a", "secret_access_key": "s"}, "`region`"),
+        (
+            "ses",
+            {"region": "eu-north-1", "access_key_id": "a", "secret_access_key": "s", "test_mode": True},
+            "simulator",
+        ),
+        ("resend", {"api_key": "k", "test_mode": True}, "delivered@resend.dev"),
+        ("resend", {"api_key": "k", "batch": 0}, "between 1 and 100"),
+        ("brevo", {"api_key": "k\n"}, "`api_key` of `brevo`"),
         ("memory", {"folder": "x"}, "no setting 'folder'"),
     ],
 )
