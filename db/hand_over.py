@@ -107,6 +107,7 @@ _READER = (
     leads.c.city,
     leads.c.job_title,
     leads.c.language,
+    leads.c.time_zone,
     leads.c.attributes,
     accounts.c.name.label("account_name"),
 )

@@ -71,7 +71,10 @@ class Composer:
         context = mail_context(row, self.compiled.bundle, key, self.settings)
         try:
             rendered = self.compiled.renderer.render(
-                row["email"], row["language"] or self.settings.project.language, context
+                row["email"],
+                row["language"] or self.settings.project.language,
+                context,
+                row.get("time_zone") or self.settings.project.time_zone,
             )
         except DefinitionError as error:
             # The template is broken for everybody; each message keeps its place until it is mended.

@@ -44,13 +44,26 @@ class SenderSettings(_Part):
 class EmailSettings(_Part):
     """How mails leave; the default writes them to a folder, so that nothing is sent by accident."""
 
-    transport: Literal["eml", "smtp", "console", "memory"] = "eml"
+    transport: Literal[
+        "eml", "smtp", "postmark", "sendgrid", "mailgun", "ses", "resend", "brevo", "console", "memory"
+    ] = "eml"
     folder: str = "outbox"
     host: str = "127.0.0.1"
     port: int = 25
     username: str | None = None
     password: SecretStr | None = None
     security: Literal["none", "starttls", "tls"] = "starttls"
+    api_key: SecretStr | None = None
+    api_url: str | None = None
+    test_mode: bool = False
+    batch: int | None = Field(None, ge=1)
+    stream: str = "broadcast"
+    domain: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    configuration_set: str | None = None
     timeout_seconds: float = 30
     reply_timeout_seconds: float = 600
     lease_seconds: float = 900

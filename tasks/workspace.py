@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from connectors.audiences.file import FilePlatform
 from connectors.crm.file import FileCrm
-from connectors.email import build_email_connector
-from connectors.email.base import EmailConnector
 from connectors.events.base import EventSource, FileSource
 from db.engine import Database
 from db.migrate import require_head, upgrade
 from nurture.errors import BadInput
 from tasks.context import Context
-from tasks.settings import EmailSettings, Settings, load_settings
+from tasks.email_transport import email_connector
+from tasks.settings import Settings, load_settings
 from tasks.sources import build_source
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -43,7 +41,8 @@ name = "Northwind Instruments"
 address = "hello@example.com"
 
 [email]
-transport = "eml"        # "eml" writes to a folder; "smtp" really sends; "console" prints
+transport = "eml"        # writes to a folder; "console" prints; really sending:
+# "smtp", "postmark", "sendgrid", "mailgun", "ses", "resend", "brevo" (see docs/connectors)
 folder = "outbox"
 # host = "smtp.example.com"
 # port = 587
@@ -145,27 +144,6 @@ def open_context(home: Path | None = None, **overrides: Any) -> Context:
         audiences={"file": FilePlatform(settings.inside(settings.audiences_folder))},
         crm=FileCrm(settings.inside(settings.crm_folder)),
     )
-
-
-def email_connector(settings: Settings) -> EmailConnector:
-    """The way mails leave."""
-    email = settings.email
-    builders: dict[str, Callable[[EmailSettings], EmailConnector]] = {
-        "eml": lambda e: build_email_connector("eml", folder=settings.inside(e.folder)),
-        "console": lambda e: build_email_connector("console"),
-        "memory": lambda e: build_email_connector("memory"),
-        "smtp": lambda e: build_email_connector(
-            "smtp",
-            host=e.host,
-            port=e.port,
-            username=e.username,
-            password=e.password.get_secret_value() if e.password else None,
-            security=e.security,
-            timeout_s=e.timeout_seconds,
-            dot_timeout_s=e.reply_timeout_seconds,
-        ),
-    }
-    return builders[email.transport](email)
 
 
 def event_sources(settings: Settings) -> list[EventSource | FileSource]:

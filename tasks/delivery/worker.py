@@ -17,18 +17,19 @@ from typing import Any, cast
 from uuid import uuid4
 
 from connectors.email.base import BatchSession, EmailSession, OutgoingMail, Receipt, Verdict
-from db import frozen_mails, hand_over, messages, tracked_links, transports
+from db import frozen_mails, hand_over, messages, transports
 from db.engine import Connection
-from nurture.errors import RetryLater, SkipThis, TransportDown
+from nurture.errors import RetryLater, TransportDown
 from nurture.failpoints import hit
 from nurture.keys import message_key
 from nurture.rendering.mime import plan_as_json
 from tasks.context import Compiled, Run
 from tasks.delivery.allowance import Allowance, Share
-from tasks.mail import Composer, Draft, Mail
+from tasks.delivery.mirror import mirror_stops
+from tasks.delivery.writing import Writer
+from tasks.mail import Mail
 
 _BATCH = 200
-_MISSING_FIELD_HOLD = timedelta(hours=24)
 # Before the provider forgets a key, repeating ends: the request may be under way for a while.
 _KEY_MARGIN = timedelta(hours=2)
 
@@ -47,9 +48,7 @@ class Worker:
         self.lease = timedelta(seconds=run.context.settings.email.lease_seconds)
         # Not one connection kept: while the last reply is waited for it may be lost, and the verdict needs another.
         self.database = run.context.database
-        self.composer = Composer(
-            run.context.settings, compiled, run.now, takes_raw=run.context.email.abilities.takes_raw
-        )
+        self.writer = Writer(run, compiled, self.owner)
         topics = compiled.bundle.catalogue.topics
         self.measuring = tuple(name for name, topic in topics.items() if topic.channel == "tracking")
         with self.database.read() as connection:
@@ -80,7 +79,7 @@ class Worker:
             if not share.messages or drafts is None:
                 return not self.allowance.limit_reached
             hit("deliver.claimed")
-            mails = self._compose(drafts)
+            mails = self._write(drafts)
             for first in range(0, len(mails), self.abilities.batch):
                 if self.stop.is_set() or not self.send(session, mails[first : first + self.abilities.batch]):
                     return False
@@ -103,41 +102,13 @@ class Worker:
             self.run.context.pace(len(rows))
         return [(row, keys[row["id"]]) for row in rows] or None, share
 
-    # --- Writing ------------------------------------------------------------------------------------------------------
-
-    def _compose(self, claimed: Sequence[tuple[Mapping[str, Any], str]]) -> list[Mail]:
-        drafts: list[Draft] = []
-        for row, key in claimed:
-            try:
-                drafts.append(self.composer.draft(row, key))
-            except SkipThis as error:
-                self._cannot_render(int(row["id"]), error)
-        numbers = self._numbers_of({url for draft in drafts for url in draft.links})
-        mails: list[Mail] = []
-        for draft in drafts:
-            try:
-                mails.append(self.composer.finish(draft, numbers))
-            except SkipThis as error:
-                self._cannot_render(int(draft.row["id"]), error)
-        hit("deliver.rendered")
-        return mails
-
-    def _numbers_of(self, urls: set[str]) -> Mapping[str, int]:
-        known = self.run.context.link_numbers
-        new = urls - known.keys()
-        if new:
+    def _write(self, claimed: Sequence[tuple[Mapping[str, Any], str]]) -> list[Mail]:
+        mails = self.writer.write(claimed)
+        if missing := len(claimed) - len(mails):
+            self.counts["messages_cannot_render"] += missing
             with self.database.write() as connection:
-                found = tracked_links.numbers_of(connection, new)
-            known.update(found)
-        return known
-
-    def _cannot_render(self, message_id: int, error: SkipThis) -> None:
-        """One lead lacks a field, or the text is unfit: this message is held with its reason, the others go on."""
-        until = self.run.now + _MISSING_FIELD_HOLD
-        with self.database.write() as connection:
-            hand_over.hold(connection, message_id, self.owner, until, "cannot-render", str(error))
-            self.allowance.give_back(connection, 1)
-        self.counts["messages_cannot_render"] += 1
+                self.allowance.give_back(connection, missing)
+        return mails
 
     # --- Sending ------------------------------------------------------------------------------------------------------
 
@@ -282,6 +253,7 @@ class Worker:
                 for mail in refused:
                     messages.give_slot_back(connection, mail.message_id, self.run.now)
                 self.allowance.give_back(connection, len(refused))
+        mirror_stops(self.run, self.compiled, receipts)
         for status in statuses:
             self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
 
@@ -303,6 +275,7 @@ class Worker:
                     response=receipt.response,
                 )
             self.allowance.give_back(connection, 1)
+        mirror_stops(self.run, self.compiled, [(mail, receipt)])
         self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
 
     # --- Trouble with the transport -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import signal
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from connectors.email import EmailConnector, build_email_connector
 from db import hand_over
@@ -20,21 +21,31 @@ from tasks.settings import EmailSettings, Settings
 SECRET = "a secret of the tests, long enough"
 
 
-def context_for(url: str, home: str, port: int) -> Context:
-    """A context that sends over real SMTP; its claims are free again as soon as their process is gone."""
+# The kind of a connector and its settings, so that another process can make it.
+Way = tuple[str, dict[str, Any]]
+
+
+def context_for(url: str, home: str, way: Way) -> Context:
+    """A context that really sends; its claims are free again as soon as their process is gone."""
     return Context(
         settings=Settings(home=Path(home), database_url=url, secret=SECRET, email=EmailSettings(lease_seconds=0)),
         database=Database(url),
-        email=smtp(port),
+        email=connector(way),
     )
 
 
-def smtp(port: int) -> EmailConnector:
-    """The real SMTP connector to a sink on this machine."""
-    return build_email_connector("smtp", host="127.0.0.1", port=port, security="none", timeout_s=10)
+def over_smtp(port: int) -> Way:
+    """The way to an SMTP sink on this machine."""
+    return "smtp", {"host": "127.0.0.1", "port": port, "security": "none", "timeout_s": 10}
 
 
-def send(url: str, home: str, port: int, now: datetime, die_at: int, flow: str = "deliver", wrong: str = "") -> None:
+def connector(way: Way) -> EmailConnector:
+    """The real connector."""
+    kind, options = way
+    return build_email_connector(kind, **options)
+
+
+def send(url: str, home: str, way: Way, now: datetime, die_at: int, flow: str = "deliver", wrong: str = "") -> None:
     """Run a flow and die at the n-th failpoint; 0 means live."""
     passed = 0
 
@@ -47,17 +58,17 @@ def send(url: str, home: str, port: int, now: datetime, die_at: int, flow: str =
     if wrong:
         WRONG[wrong]()
     failpoints.listen(listener)
-    context = context_for(url, home, port)
+    context = context_for(url, home, way)
     run_flow(context, flow, now)
     context.database.dispose()
 
 
-def points(url: str, home: str, port: int, now: datetime, flow: str = "deliver") -> list[str]:
+def points(url: str, home: str, way: Way, now: datetime, flow: str = "deliver") -> list[str]:
     """The failpoints that an undisturbed run passes, in order."""
     names: list[str] = []
     failpoints.listen(names.append)
     try:
-        context = context_for(url, home, port)
+        context = context_for(url, home, way)
         run_flow(context, flow, now)
         context.database.dispose()
     finally:
