@@ -129,7 +129,7 @@ def attribution_by_source(connection: Connection) -> list[dict[str, Any]]:
             sum_of("customer").label("customer"),
         )
         .select_from(leads.outerjoin(reached, reached.c.lead_id == leads.c.id))
-        .where(leads.c.merged_into_id.is_(None))
+        .where(leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None))
         .group_by(sa.text("source"))
         .order_by(sa.text("leads DESC"), sa.text("source"))
     )

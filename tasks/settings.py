@@ -89,6 +89,20 @@ class WebSettings(_Part):
     base_url: str = "http://127.0.0.1:8377"
 
 
+class RetentionSettings(_Part):
+    """How long things are kept that nothing needs any more, in days."""
+
+    provider_facts_days: int = Field(90, ge=1)
+    event_traces_days: int = Field(90, ge=1)
+    settled_letters_days: int = Field(90, ge=1)
+    mail_files_days: int = Field(90, ge=1)
+    exports_days: int = Field(30, ge=1)
+    run_notes_days: int = Field(400, ge=7)
+    quiet_leads_days: int | None = Field(None, ge=30)
+    quiet_leads: Literal["propose", "erase"] = "propose"
+    rows_per_run: int = Field(50_000, ge=1)
+
+
 class Settings(BaseSettings):
     """Everything that a workspace may set."""
 
@@ -101,6 +115,7 @@ class Settings(BaseSettings):
     sender: SenderSettings = Field(default_factory=SenderSettings)
     email: EmailSettings = Field(default_factory=EmailSettings)
     web: WebSettings = Field(default_factory=WebSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     sources: list[FolderSourceSettings | HttpSourceSettings] = Field(default_factory=list)
     audiences_folder: str = "audiences"
     crm_folder: str = "sales"
