@@ -100,10 +100,8 @@ def _show(certificate: dict[str, Any]) -> None:
     if certificate.get("erased_before"):
         print(f"This address was erased before, on {certificate['requested_at'][:10]}; nothing of it is left.")
         return
-    print_counts(
-        f"Lead {certificate['lead']} was erased: certificate {certificate['erasure']}",
-        {what.replace("_", " "): number for what, number in certificate["done"].items()},
-    )
+    print(f"Lead {certificate['lead']} was erased: certificate {certificate['erasure']}.")
+    print_counts("What was done", {what.replace("_", " "): number for what, number in certificate["done"].items()})
     for what, number in certificate["waits_for"].items():
         print(f"still to be told, or to end: {what.replace('_', ' ')}: {number}")
     for each in certificate["files_left"]:

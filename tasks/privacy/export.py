@@ -54,7 +54,7 @@ def export_lead(context: Context, name: str, now: datetime, out: Path | None = N
     _explain(found, compiled, subject)
     folder = out or places.export_of(context.settings, subject.lead_id)
     _make_room(folder)
-    whole = {"lead": subject.lead_id, "leads": subject.ids, "exported_at": now, **found}
+    whole = {"lead": subject.lead_id, "ids": subject.ids, "exported_at": now, **found}
     places.write(folder / "subject.json", _as_json(whole))
     for noun, rows in found.items():
         if rows:
