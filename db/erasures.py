@@ -14,6 +14,7 @@ from db.erasure_ledgers import ERASED, clear_texts
 from db.tables import (
     audience_choices,
     audience_members,
+    consents,
     entry_marks,
     erasures,
     events,
@@ -126,6 +127,9 @@ def sweep(connection: Connection, who: Sequence[int] | None = None) -> int:
     gone = sum(connection.execute(delete(table).where(table.c.lead_id.in_(of))).rowcount for table in _LATE)
     sent = select(messages.c.id).where(messages.c.lead_id.in_(of))
     gone += connection.execute(delete(provider_facts).where(provider_facts.c.message_id.in_(sent))).rowcount
+    words = consents.c.lead_id.in_(of), consents.c.source != ERASED
+    blank = {"source": ERASED, "wording": None, "evidence": None}
+    gone += connection.execute(update(consents).where(*words).values(blank)).rowcount
     return gone + clear_texts(connection, of)
 
 

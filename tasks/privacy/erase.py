@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,9 +72,10 @@ def erase_lead(context: Context, name: str, now: datetime, *, reason: str | None
             raise
         return known
     hit("erase.committed")
-    certificate = _finish(run, erasure_id)
-    finish_all(run)
-    return certificate
+    with context.database.read() as connection:
+        row = erasures.of(connection, erasure_id)
+    others = [each for each in _unfinished(context) if each["id"] != erasure_id]
+    return _finish(run, [row, *others], anew=True)[0]
 
 
 def erase_by_rule(run: Run, lead_id: int, reason: str) -> None:
@@ -157,31 +158,50 @@ def _erased_before(context: Context, name: str) -> Certificate | None:
 
 def finish_all(run: Run) -> int:
     """Go on with every erasure of which something is left to do; returns how many were completed by it."""
-    with run.context.database.read() as connection:
-        waiting = erasures.unfinished(connection)
-    return sum(_finish(run, int(each["id"]), each)["completed_at"] is not None for each in waiting)
+    return sum(each["completed_at"] is not None for each in _finish(run, _unfinished(run.context)))
 
 
-def _finish(run: Run, erasure_id: int, row: dict[str, Any] | None = None) -> Certificate:
-    """Delete files, tell the outside, overwrite what is gone, and say in the certificate how far that came."""
-    context, settings = run.context, run.context.settings
+def _unfinished(context: Context) -> list[dict[str, Any]]:
     with context.database.read() as connection:
-        row = row or erasures.of(connection, erasure_id)
-        who = erasures.ids_of(connection, int(row["lead_id"]))
-        keys = erasures.message_keys(connection, who)
-    gone = {
-        "mails": files.delete_mails(settings, keys),
-        "exports": files.delete_exports(settings, who),
-    }
+        return erasures.unfinished(connection)
+
+
+def _finish(run: Run, rows: Sequence[dict[str, Any]], *, anew: bool = False) -> list[Certificate]:
+    """Delete files, tell the outside, overwrite what is gone, and say in each certificate how far that came.
+
+    The database is written anew once for all of them, and only where there is something to overwrite, or `anew` asks.
+    """
+    if not rows:
+        return []
+    context, settings = run.context, run.context.settings
+    gone = {}
+    for row in rows:
+        who, keys = _of(context, row)
+        mails = files.delete_mails(settings, keys)
+        gone[row["id"]] = {"mails": mails, "exports": files.delete_exports(settings, who)}
     hit("erase.files_deleted")
     forget_tasks(run)
     take_back(run)
     hit("erase.told")
     with context.database.write() as connection:
-        erasures.sweep(connection, who)
-    overwritten = erasures.overwrite(context.database)
+        late = [erasures.sweep(connection, erasures.ids_of(connection, int(row["lead_id"]))) for row in rows]
+    needed = anew or any(late) or not all(row["certificate"]["overwritten"] for row in rows)
+    overwritten = erasures.overwrite(context.database) if needed else True
     hit("erase.overwritten")
+    return [_complete(run, row, gone[row["id"]], overwritten=overwritten) for row in rows]
+
+
+def _of(context: Context, row: Mapping[str, Any]) -> tuple[list[int], dict[str, bool]]:
+    """The rows that were the person, and the keys of their messages."""
+    with context.database.read() as connection:
+        who = erasures.ids_of(connection, int(row["lead_id"]))
+        return who, erasures.message_keys(connection, who)
+
+
+def _complete(run: Run, row: Mapping[str, Any], gone: Mapping[str, int], *, overwritten: bool) -> Certificate:
+    context, erasure_id = run.context, int(row["id"])
     with context.database.write() as connection:
+        who = erasures.ids_of(connection, int(row["lead_id"]))
         certificate = _amended(row["certificate"], gone)
         certificate["overwritten"] = overwritten
         certificate["waits_for"] = erasures.waits_for(connection, who, with_crm=context.crm is not None)
@@ -190,7 +210,7 @@ def _finish(run: Run, erasure_id: int, row: dict[str, Any] | None = None) -> Cer
         erasures.amend(connection, erasure_id, certificate, run.now if certificate["completed_at"] else None)
         certificate = {"erasure": erasure_id, **certificate}
         # Before the commit: whoever repeats a command that died here writes the same file again.
-        path = places.certificate_of(settings, erasure_id)
+        path = places.certificate_of(context.settings, erasure_id)
         places.make_folder(path.parent)
         places.write(path, orjson.dumps(certificate, option=orjson.OPT_INDENT_2) + b"\n")
         hit("erase.before_completed")
