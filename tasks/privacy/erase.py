@@ -185,10 +185,18 @@ def _finish(run: Run, rows: Sequence[dict[str, Any]], *, anew: bool = False) -> 
     hit("erase.told")
     with context.database.write() as connection:
         late = [erasures.sweep(connection, erasures.ids_of(connection, int(row["lead_id"]))) for row in rows]
-    needed = anew or any(late) or not all(row["certificate"]["overwritten"] for row in rows)
+    needed = anew or any(late) or any(_has_changed(context, row) for row in rows)
     overwritten = erasures.overwrite(context.database) if needed else True
     hit("erase.overwritten")
     return [_complete(run, row, gone[row["id"]], overwritten=overwritten) for row in rows]
+
+
+def _has_changed(context: Context, row: Mapping[str, Any]) -> bool:
+    """Whether anything was deleted since the certificate was last written, such as a hash that a platform was told."""
+    with context.database.read() as connection:
+        who = erasures.ids_of(connection, int(row["lead_id"]))
+        waits = erasures.waits_for(connection, who, with_crm=context.crm is not None)
+    return not row["certificate"]["overwritten"] or waits != row["certificate"]["waits_for"]
 
 
 def _of(context: Context, row: Mapping[str, Any]) -> tuple[list[int], dict[str, bool]]:
