@@ -34,6 +34,7 @@ for name, place, text in (
     ("sequences", "cli.sequences:app", "The sequences and their state."),
     ("tasks", "cli.sales:app", "Sales tasks, and the sales side's answer."),
     ("merge", "cli.merging:merge_command", "Two leads are one person."),
+    ("privacy", "cli.privacy:app", "What is held about a person, and forgetting them."),
     ("letters", "cli.dead_letters:app", "Dead letters: what could not be used."),
     ("doctor", "cli.doctor:doctor", "Settings, connections and versions."),
     ("db", "cli.database:app", "Migrations."),

@@ -23,6 +23,7 @@ Flow = Literal[
     "deliver",
     "sync-audiences",
     "escalate",
+    "retention",
     "audit",
     "report",
 ]

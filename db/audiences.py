@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, RowMapping, and_, case, func, literal, not_, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, delete, func, literal, not_, or_, select, update
 
 from db import work
 from db.batches import listed, looked_up
@@ -202,15 +202,29 @@ def give_hashes(connection: Connection, batch: str, hashes: Mapping[int, str]) -
 
 
 def told(connection: Connection, batch: str, now: datetime) -> int:
-    """The platform has taken an upload."""
+    """The platform has taken an upload; of whom it was told to forget an erased person, nothing stays here either."""
+    in_hand = audience_members.c.batch == batch, audience_members.c.status == "removing"
+    erased = there_is(leads, leads.c.id == audience_members.c.lead_id, leads.c.erased_at.is_not(None))
+    gone = connection.execute(delete(audience_members).where(*in_hand, erased)).rowcount
     after = case(
         (audience_members.c.status == "adding", "member"),
         (audience_members.c.status == "removing", "removed"),
         else_=audience_members.c.status,
     )
-    return connection.execute(
-        update(audience_members).where(audience_members.c.batch == batch).values(status=after, told_at=now, batch=None)
-    ).rowcount
+    told_of = update(audience_members).where(audience_members.c.batch == batch)
+    return gone + connection.execute(told_of.values(status=after, told_at=now, batch=None)).rowcount
+
+
+def to_take_back(connection: Connection) -> list[tuple[str, str]]:
+    """The pairs of platform and audience that still have to forget an erased person."""
+    members = audience_members.join(leads, leads.c.id == audience_members.c.lead_id)
+    rows = (
+        select(audience_members.c.platform, audience_members.c.audience)
+        .select_from(members)
+        .where(audience_members.c.status == "removing", leads.c.erased_at.is_not(None))
+        .distinct()
+    )
+    return sorted((str(platform), str(audience)) for platform, audience in connection.execute(rows))
 
 
 def counts(connection: Connection) -> list[dict[str, Any]]:

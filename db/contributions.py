@@ -214,6 +214,7 @@ def of_profiles(bundle: Bundle) -> Any:
             work_queue.c.queue == "score",
             work_queue.c.batch == BATCH,
             leads.c.merged_into_id.is_(None),
+            leads.c.erased_at.is_(None),
             compile_condition(rule.when, scope),
         )
         for rule in bundle.scoring.fit

@@ -93,8 +93,8 @@ _BEFORE: sa.BindParameter[datetime] = sa.bindparam("before", type_=UTCDateTime()
 
 
 def everybody() -> Select[Any]:
-    """The ids of all leads, without those who have become part of another."""
-    return select(leads.c.id).where(leads.c.merged_into_id.is_(None))
+    """The ids of all leads, without those who have become part of another or were erased."""
+    return select(leads.c.id).where(leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None))
 
 
 class _Statements:
@@ -102,7 +102,8 @@ class _Statements:
 
     def __init__(self, plan: EntryPlan, whom: Select[Any], silent: Any) -> None:
         name, entry = plan.name, plan.sequence.entry
-        holds = [leads.c.merged_into_id.is_(None), compile_condition(entry.when, plan.scope)]
+        here = leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None)
+        holds = [*here, compile_condition(entry.when, plan.scope)]
         still = there_is(leads, leads.c.id == entry_marks.c.lead_id, *holds)
         self.fall = delete(entry_marks).where(
             entry_marks.c.sequence == name, entry_marks.c.lead_id.in_(whom), not_(still)

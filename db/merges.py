@@ -77,6 +77,12 @@ def names(connection: Connection, pair: Pair) -> dict[int, str | None]:
     return dict(connection.execute(rows).tuples().all())
 
 
+def any_erased(connection: Connection, pair: Pair) -> bool:
+    """Whether one of the two is only what is left of an erased person."""
+    rows = select(lead_table.c.id).where(lead_table.c.id.in_(pair), lead_table.c.erased_at.is_not(None))
+    return connection.execute(rows).first() is not None
+
+
 def merge(connection: Connection, pair: Pair, now: datetime, *, per_account: bool) -> Merged:
     """Make one lead of two; `alone` has been called. The caller brings the score up to date.
 

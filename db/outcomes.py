@@ -129,7 +129,7 @@ def attribution_by_source(connection: Connection) -> list[dict[str, Any]]:
             sum_of("customer").label("customer"),
         )
         .select_from(leads.outerjoin(reached, reached.c.lead_id == leads.c.id))
-        .where(leads.c.merged_into_id.is_(None))
+        .where(leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None))
         .group_by(sa.text("source"))
         .order_by(sa.text("leads DESC"), sa.text("source"))
     )
@@ -138,7 +138,9 @@ def attribution_by_source(connection: Connection) -> list[dict[str, Any]]:
 
 def qualified_by_event(connection: Connection) -> list[dict[str, Any]]:
     """What made leads MQL and SQL: the type of the conversion event, or the rule when points did it."""
-    cause = case((stage_transitions.c.cause == "event", events.c.type), else_=stage_transitions.c.rule).label("made_by")
+    # The event of an erased person is gone, and its rule says as much as may be said.
+    kind = func.coalesce(events.c.type, stage_transitions.c.rule)
+    cause = case((stage_transitions.c.cause == "event", kind), else_=stage_transitions.c.rule).label("made_by")
     number = func.count(distinct(stage_transitions.c.lead_id)).label("leads")
     rows = connection.execute(
         select(stage_transitions.c.to_stage.label("stage"), cause, number)

@@ -80,7 +80,7 @@ def _arrivals(connection: Connection, until: datetime) -> list[tuple[int, str, i
     rows = connection.execute(
         select(day, func.count())
         .select_from(leads.outerjoin(begin, begin.c.lead_id == leads.c.id))
-        .where(leads.c.merged_into_id.is_(None), known <= sa.literal(until, UTCDateTime()))
+        .where(leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None), known <= sa.literal(until, UTCDateTime()))
         .group_by(sa.text("day"))
     )
     return [(int(number), "lead", int(count)) for number, count in rows]
@@ -92,7 +92,11 @@ def _departures(connection: Connection, until: datetime) -> list[tuple[int, str,
     rows = connection.execute(
         select(day, stage_transitions.c.from_stage, stage_transitions.c.to_stage, func.count())
         .select_from(stage_transitions.join(leads, leads.c.id == stage_transitions.c.lead_id))
-        .where(leads.c.merged_into_id.is_(None), stage_transitions.c.effective_at <= sa.literal(until, UTCDateTime()))
+        .where(
+            leads.c.merged_into_id.is_(None),
+            leads.c.erased_at.is_(None),
+            stage_transitions.c.effective_at <= sa.literal(until, UTCDateTime()),
+        )
         .group_by(sa.text("day"), stage_transitions.c.from_stage, stage_transitions.c.to_stage)
     )
     found: list[tuple[int, str, int]] = []
@@ -269,7 +273,12 @@ def audience_sizes(connection: Connection) -> list[dict[str, Any]]:
 def totals(connection: Connection) -> dict[str, int]:
     """How much there is: leads, events, messages and runs."""
     counted: Sequence[tuple[str, Any]] = (
-        ("leads", select(func.count()).select_from(leads).where(leads.c.merged_into_id.is_(None))),
+        (
+            "leads",
+            select(func.count())
+            .select_from(leads)
+            .where(leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None)),
+        ),
         ("events", select(func.count()).select_from(events)),
         ("messages", select(func.count()).select_from(messages)),
         ("runs", select(func.count()).select_from(runs)),

@@ -26,9 +26,10 @@ def escalate_overdue(connection: Connection, now: datetime, to: str) -> int:
 
 
 def untold(connection: Connection, limit: int) -> list[RowMapping]:
-    """The tasks whose latest state the CRM has not heard, oldest first."""
+    """The tasks whose latest state the CRM has not heard, oldest first; `erased_at` says that it is to forget one."""
     rows = connection.execute(
-        select(sales_tasks)
+        select(sales_tasks, leads.c.erased_at)
+        .join(leads, leads.c.id == sales_tasks.c.lead_id)
         .where(or_(sales_tasks.c.crm_told_revision < sales_tasks.c.crm_revision))
         .order_by(sales_tasks.c.id)
         .limit(limit)
@@ -36,13 +37,18 @@ def untold(connection: Connection, limit: int) -> list[RowMapping]:
     return list(rows.mappings())
 
 
-def told(connection: Connection, task_id: int, revision: int, reference: str) -> None:
+def told(connection: Connection, task_id: int, revision: int, reference: str | None) -> None:
     """The CRM has taken this revision of a task."""
     connection.execute(
         update(sales_tasks)
         .where(sales_tasks.c.id == task_id)
         .values(crm_status="told", crm_told_revision=revision, crm_reference=reference, crm_detail=None)
     )
+
+
+def forgotten(connection: Connection, task_id: int, revision: int) -> None:
+    """The CRM has let go of a task, so its reference means nothing any more."""
+    told(connection, task_id, revision, None)
 
 
 def not_told(connection: Connection, task_id: int, detail: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, case, delete, func, not_, or_, select, update
+from sqlalchemy import Connection, Select, case, delete, func, not_, or_, select, update
 
 from db import account_scores, contributions, score_times, work
 from db.conditions import NOW
@@ -102,14 +102,19 @@ def look_for(connection: Connection, lines: Lines, now: datetime, *, rises: bool
     return connection.execute(update(scores).where(later, or_(sa.false(), *beyond)).values(due_at=now)).rowcount
 
 
+def everybody() -> Select[Any]:
+    """The ids of all leads, without those who have become part of another or were erased."""
+    return select(leads.c.id).where(leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None))
+
+
 def mark_everyone(connection: Connection, now: datetime) -> int:
     """Queue every lead, because the rules changed; history is re-scored, and stages follow without silence."""
-    return work.mark(connection, "score", select(leads.c.id).where(leads.c.merged_into_id.is_(None)), now)
+    return work.mark(connection, "score", everybody(), now)
 
 
 def count_everyone(connection: Connection) -> int:
     """How many leads `mark_everyone` would queue."""
-    query = select(func.count()).select_from(leads).where(leads.c.merged_into_id.is_(None))
+    query = select(func.count()).select_from(everybody().subquery())
     return int(connection.execute(query).scalar_one())
 
 

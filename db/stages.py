@@ -358,7 +358,9 @@ def mark_cooled_down(connection: Connection, now: datetime) -> int:
 def counts(connection: Connection) -> dict[str, int]:
     """How many leads are in each stage."""
     rows = connection.execute(
-        select(leads.c.stage, func.count()).where(leads.c.merged_into_id.is_(None)).group_by(leads.c.stage)
+        select(leads.c.stage, func.count())
+        .where(leads.c.merged_into_id.is_(None), leads.c.erased_at.is_(None))
+        .group_by(leads.c.stage)
     )
     found = {str(stage): int(count) for stage, count in rows}
     return {stage: found.get(stage, 0) for stage in STAGE_RANK}

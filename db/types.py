@@ -350,6 +350,25 @@ def _json_with_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
     return f"jsonb_set({column}, ARRAY[CAST({key} AS text)], CAST({value} AS jsonb))"
 
 
+class json_without(FunctionElement[Any]):  # noqa: N801
+    """A JSON object without one key: `json_without(column, key)`."""
+
+    type = Json
+    inherit_cache = True
+
+
+@compiles(json_without, "sqlite")
+def _json_without_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    column, key = (compiler.process(part, **kw) for part in element.clauses)
+    return f"json_remove({column}, '$.\"' || {key} || '\"')"
+
+
+@compiles(json_without, "postgresql")
+def _json_without_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    column, key = (compiler.process(part, **kw) for part in element.clauses)
+    return f"({column} - CAST({key} AS text))"
+
+
 class database_clock(FunctionElement[datetime]):  # noqa: N801
     """The database's own clock, only for leases: whether a process still lives has nothing to do with a run's `now`."""
 

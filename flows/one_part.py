@@ -12,7 +12,17 @@ from pydantic import AwareDatetime
 from tasks.prefect_steps import run_in_prefect, run_name
 
 Part = Literal[
-    "pull-events", "rescore", "restage", "enroll", "advance", "deliver", "sync-audiences", "escalate", "audit", "report"
+    "pull-events",
+    "rescore",
+    "restage",
+    "enroll",
+    "advance",
+    "deliver",
+    "sync-audiences",
+    "escalate",
+    "retention",
+    "audit",
+    "report",
 ]
 
 

@@ -46,9 +46,21 @@ STEPS = (
     "audiences.recorded",
     "sales.told",
     "sales.recorded",
+    "retention.committed",
 )
 # What a person does by hand, between runs or beside one.
-BY_HAND = ("merge.before_commit", "merge.committed")
+BY_HAND = (
+    "merge.before_commit",
+    "merge.committed",
+    "erase.before_commit",
+    "erase.committed",
+    "erase.files_deleted",
+    "sales.forgotten",
+    "erase.told",
+    "erase.before_completed",
+    "erase.completed",
+    "erase.overwritten",
+)
 
 
 def listen(listener: Callable[[str], None] | None) -> None:

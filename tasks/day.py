@@ -20,6 +20,7 @@ from tasks.context import Context, Run
 from tasks.deliver import deliver
 from tasks.enroll import enroll, enroll_by_time
 from tasks.escalate import escalate
+from tasks.privacy.retention import retention
 from tasks.publish import publish_if_nothing_is
 from tasks.pull_events import pull_events
 from tasks.report import report
@@ -43,6 +44,7 @@ PARTS: Mapping[str, tuple[Step, ...]] = {
     "deliver": (deliver,),
     "sync-audiences": (sync_audiences,),
     "escalate": (escalate,),
+    "retention": (retention,),
     "audit": (audit,),
     "report": (report,),
 }
@@ -56,6 +58,7 @@ DAILY_SYNC: tuple[Step, ...] = (
     deliver,
     sync_audiences,
     escalate,
+    retention,
     audit,
     report,
 )

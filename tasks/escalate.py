@@ -23,6 +23,8 @@ def escalate(run: Run) -> dict[str, int]:
         with context.database.read() as connection:
             rows = sales_tasks.untold(connection, _PER_RUN)
         for row in rows:
+            if row["erased_at"] is not None:
+                continue
             with context.database.read() as connection:
                 facts, brief = build_brief(connection, row["id"], compiled, context.settings, now)
             try:
@@ -37,8 +39,28 @@ def escalate(run: Run) -> dict[str, int]:
                 sales_tasks.told(connection, row["id"], row["crm_revision"], reference)
             hit("sales.recorded")
             told += 1
-    return {
-        key: value
-        for key, value in (("tasks_escalated", escalated), ("tasks_told", told), ("tasks_not_told", failed))
-        if value
-    }
+    counts = {"tasks_escalated": escalated, "tasks_told": told, "tasks_not_told": failed, **forget_tasks(run)}
+    return {key: value for key, value in counts.items() if value}
+
+
+def forget_tasks(run: Run) -> dict[str, int]:
+    """Let the CRM delete the tasks of erased people; what fails is tried again by the next run."""
+    context = run.context
+    done = failed = 0
+    if context.crm is None:
+        return {}
+    with context.database.read() as connection:
+        rows = [row for row in sales_tasks.untold(connection, _PER_RUN) if row["erased_at"] is not None]
+    for row in rows:
+        try:
+            context.crm.forget(f"task-{row['id']}", row["crm_reference"])
+        except (RetryLater, OutsideFailed) as error:
+            with context.database.write() as connection:
+                sales_tasks.not_told(connection, row["id"], str(error))
+            failed += 1
+            continue
+        hit("sales.forgotten")
+        with context.database.write() as connection:
+            sales_tasks.forgotten(connection, row["id"], row["crm_revision"])
+        done += 1
+    return {"tasks_forgotten": done, "tasks_not_forgotten": failed}

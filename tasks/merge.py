@@ -63,6 +63,8 @@ def _merge(context: Context, stays: str, goes: str, now: datetime, dry_run: bool
         pair = Pair(find(connection, stays, context.settings), find(connection, goes, context.settings))
         if pair.stays == pair.goes:
             raise BadInput(f"`{stays}` and `{goes}` both mean lead {pair.stays}; there is nothing to merge")
+        if merges.any_erased(connection, pair):
+            raise BadInput("one of the two was erased; there is nothing left to merge")
         names = merges.names(connection, pair)
         savepoint = connection.begin_nested() if dry_run else None
         done = _join(connection, compiled, pair, now)

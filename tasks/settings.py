@@ -154,6 +154,20 @@ class HooksSettings(_Part):
         return {name: each for name, each in words.items() if each}
 
 
+class RetentionSettings(_Part):
+    """How long things are kept that nothing needs any more, in days."""
+
+    provider_facts_days: int = Field(90, ge=1)
+    event_traces_days: int = Field(90, ge=1)
+    settled_letters_days: int = Field(90, ge=1)
+    mail_files_days: int = Field(90, ge=1)
+    exports_days: int = Field(30, ge=1)
+    run_notes_days: int = Field(400, ge=7)
+    quiet_leads_days: int | None = Field(None, ge=30)
+    quiet_leads: Literal["propose", "erase"] = "propose"
+    rows_per_run: int = Field(50_000, ge=1)
+
+
 class Settings(BaseSettings):
     """Everything that a workspace may set."""
 
@@ -169,6 +183,7 @@ class Settings(BaseSettings):
     web: WebSettings = Field(default_factory=WebSettings)
     hooks: HooksSettings = Field(default_factory=HooksSettings)
     sources: list[FolderSourceSettings | HttpSourceSettings | ImapSourceSettings] = Field(default_factory=list)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     audiences_folder: str = "audiences"
     crm_folder: str = "sales"
     home: Path = Path()

@@ -60,6 +60,22 @@ def _retire(run: Run, compiled: Compiled, counts: dict[str, int]) -> None:
             run.notes.setdefault("audiences", []).append(f"{name}: {error}")
 
 
+def take_back(run: Run) -> int:
+    """Tell the platforms at once whom to forget; what fails is left to the next sync. Returns how many were told."""
+    told = 0
+    with run.context.database.read() as connection:
+        places = audiences.to_take_back(connection)
+    for platform_name, name in places:
+        platform = run.context.audiences.get(platform_name)
+        if platform is None:
+            continue
+        try:
+            told += _tell(run, platform, name, "remove", "removing")
+        except (RetryLater, OutsideFailed) as error:
+            run.notes.setdefault("audiences", []).append(f"{name}: {error}")
+    return told
+
+
 def _tell(run: Run, platform: AudiencePlatform, audience: str, change: Literal["add", "remove"], status: str) -> int:
     database, told = run.context.database, 0
     while True:

@@ -104,7 +104,9 @@ def init_workspace(home: Path) -> list[str]:
         (home / "samples" / "leads.csv").write_text(_SAMPLE_LEADS)
         (home / "samples" / "events.csv").write_text(_SAMPLE_EVENTS)
         (home / "ripen.toml").write_text(RIPEN_TOML)
-        (home / ".gitignore").write_text("ripen.db*\n.ripen-secret\noutbox/\naudiences/\nsales/\ninbox/\n.prefect/\n")
+        (home / ".gitignore").write_text(
+            "ripen.db*\n.ripen-secret\noutbox/\naudiences/\nsales/\ninbox/\nprivacy/\n.prefect/\n"
+        )
     except OSError as error:
         raise BadInput(
             f"cannot make a workspace in {home}: {error.strerror}; choose a folder that you may write to"

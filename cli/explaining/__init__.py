@@ -55,6 +55,9 @@ def present(database: Database, clock: datetime) -> datetime:
 
 def show(terminal: Console, facts: dict[str, Any], as_of: datetime | None = None) -> None:
     """The whole explanation as tables."""
+    if facts.get("erased"):
+        terminal.print(Text(f"Lead {facts['lead']['id']} was erased on {time(facts['erased_at'])}."))
+        return
     lead = facts["lead"]
     name = lead["name"] or " ".join(filter(None, (lead["first_name"], lead["last_name"]))) or f"Lead {lead['id']}"
     about = [lead["job_title"], lead["company"], lead["country"]]

@@ -26,3 +26,10 @@ class Crm(Protocol):
 
     def upsert(self, task: CrmTask) -> str:
         """Create or update the task and return the CRM's reference; raises RetryLater or OutsideFailed."""
+
+    def forget(self, external_id: str, reference: str | None) -> None:
+        """Delete the task and all that was told of its person, for the person has been erased.
+
+        `reference` is what `upsert` returned, None when its reply was lost. One that is not there is forgotten already.
+        Raises RetryLater or OutsideFailed.
+        """

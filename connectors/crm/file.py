@@ -39,6 +39,19 @@ class FileCrm:
             ) from None
         return str(self.folder / f"{task.external_id}.md")
 
+    def forget(self, external_id: str, reference: str | None) -> None:
+        """Delete both files, and what a write that was cut short has left."""
+        if not _NAME.match(external_id):
+            raise OutsideFailed(f"the task id {external_id!r} cannot be a file name")
+        names = (f"{external_id}.json", f"{external_id}.md")
+        try:
+            for name in (*names, *(f".{each}.part" for each in names)):
+                (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutsideFailed(
+                f"cannot delete in {self.folder}: {error.strerror}; make the folder writable, or set crm_folder"
+            ) from None
+
     def _write(self, name: str, content: bytes) -> None:
         half = self.folder / f".{name}.part"
         half.write_bytes(content)

@@ -14,6 +14,8 @@ class MemoryCrm:
     def __init__(self) -> None:
         self.tasks: dict[str, CrmTask] = {}
         self.calls = 0
+        self.forgotten: list[str] = []
+        self.is_away = False
         self.lose_next_reply = False
 
     def upsert(self, task: CrmTask) -> str:
@@ -24,3 +26,10 @@ class MemoryCrm:
             self.lose_next_reply = False
             raise RetryLater("the CRM did not answer")
         return f"memory:{task.external_id}"
+
+    def forget(self, external_id: str, reference: str | None) -> None:
+        """Let go of the task; refused while the CRM is away."""
+        if self.is_away:
+            raise RetryLater("the CRM did not answer")
+        self.tasks.pop(external_id, None)
+        self.forgotten.append(external_id)

@@ -15,6 +15,7 @@ from db.audit import (
     audiences,
     consents,
     enrollments,
+    erasures,
     messages,
     people,
     queues,
@@ -28,6 +29,7 @@ from db.audit.check import Check, Done, Scene, look
 
 CHECKS: tuple[Check, ...] = (
     *people.CHECKS,
+    *erasures.CHECKS,
     *consents.CHECKS,
     *scores.CHECKS,
     *stages.CHECKS,

@@ -57,6 +57,7 @@ def _sql_without_task(connection: Connection, scene: Scene) -> Select[Any]:
     return select(leads.c.id).where(
         leads.c.stage == literal("sql"),
         leads.c.merged_into_id.is_(None),
+        leads.c.erased_at.is_(None),
         qualified,
         not_(there_is(sales_task_leads, sales_task_leads.c.lead_id == leads.c.id)),
     )

@@ -43,10 +43,13 @@ def explain_lead(context: Context, name: str, now: datetime, at: datetime | None
 
     With `at` all of it is as of then: from the events that had occurred by then as they are known today, by the
     definitions live at that instant. What is true only of the present (`not_in`, `audiences`) is left out then.
-    Raises UnknownLead.
+    Of an erased person it says when, and nothing else. Raises UnknownLead.
     """
     with context.database.read() as connection:
         lead_id = find(connection, name, context.settings)
+        gone = explain.lead(connection, lead_id)
+        if gone is not None and gone["erased_at"] is not None:
+            return {"lead": {"id": lead_id}, "erased": True, "erased_at": gone["erased_at"]}
         compiled = context.compiled() if at is None else live_at(connection, context, at)
     score, parts = scores.read(context.database, lead_id, compiled, now, at)
     with context.database.read() as connection:

@@ -88,6 +88,10 @@ def drop_constraint(world: World, table: str, name: str) -> list[str]:
 LONG_AGO = START - 3 * DAY
 
 
+def erased_and_still_known(world: World) -> None:
+    change(world, "leads", {"id": world.lead_id("cleo")}, erased_at=START)
+
+
 def forgotten(world: World) -> None:
     change(world, "enrollments", ada(world), wake_at=LONG_AGO, moved_at=LONG_AGO)
 
@@ -352,6 +356,7 @@ BREACHES = [
     Breach("audience-consent", member_without_consent, also={"audience-members"}),
     Breach("audience-members", member_who_was_forgotten),
     Breach("merged-hold-nothing", merged_and_still_active),
+    Breach("erased-is-empty", erased_and_still_known, goes_on=False),
     Breach("queue-batches", in_a_batch_of_nobody),
     Breach("queues", left_in_a_queue, left={"queues"}),
 ]
