@@ -39,7 +39,14 @@ PARKED: Mapping[str, Any] = {"status": "handing_over", "owner": None, "lease_unt
 def freeze(connection: Connection, act: str, plans: Sequence[tuple[int, Mapping[str, Any]]], until: datetime) -> None:
     """Keep the messages of one act, in its order, until the provider forgets their keys."""
     rows = [
-        {"message_id": message, "act": act, "place": place, "plan": dict(plan), "until": until}
+        {
+            "message_id": message,
+            "act": act,
+            "place": place,
+            "members": len(plans),
+            "plan": dict(plan),
+            "until": until,
+        }
         for place, (message, plan) in enumerate(plans)
     ]
     connection.execute(insert(frozen_mails), rows)
@@ -69,7 +76,14 @@ def park_expired(connection: Connection, expired: Any, transport: str | None, no
 
 def give_up(connection: Connection, transport: str | None, now: datetime) -> int:
     """What can be repeated no longer is unknown: its key is forgotten, or another transport is in use."""
-    lives = there_is(frozen_mails, frozen_mails.c.message_id == messages.c.id, frozen_mails.c.until > now)
+    other = frozen_mails.alias()
+    lives = there_is(
+        frozen_mails,
+        frozen_mails.c.message_id == messages.c.id,
+        frozen_mails.c.until > now,
+        # Somebody of it was erased: what is left would be another act, under another key.
+        frozen_mails.c.members == value_of(other, func.count(), other.c.act == frozen_mails.c.act),
+    )
     given_up = connection.execute(
         update(messages)
         .where(is_parked(), or_(~lives, messages.c.transport.is_distinct_from(transport)))
@@ -93,7 +107,7 @@ def due_acts(connection: Connection, now: datetime, limit: int) -> list[str]:
         select(frozen_mails.c.act)
         .join(messages, messages.c.id == frozen_mails.c.message_id)
         .group_by(frozen_mails.c.act)
-        .having(func.count() == func.sum(case((due, 1), else_=0)))
+        .having(func.sum(case((due, 1), else_=0)) == func.max(frozen_mails.c.members))
         .order_by(func.min(frozen_mails.c.message_id))
         .limit(limit)
     )

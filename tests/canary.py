@@ -194,7 +194,13 @@ class Life:
             raw = {"recipient": each.address, "text": each.word("raw")}
             self.add("provider_facts", **when, fact_id=each.word("fact"), message_id=message["id"], raw=raw)
             self.add("provider_facts", **when, fact_id=each.word("fact2"), lead_id=message["lead_id"], raw=raw)
-            frozen = {"act": "act", "place": message["id"], "plan": {"to": each.word("plan")}, "until": self.now + DAY}
+            frozen = {
+                "act": "act",
+                "place": message["id"],
+                "members": 1,
+                "plan": {"to": each.word("plan")},
+                "until": self.now + DAY,
+            }
             self.add("frozen_mails", message_id=message["id"], **frozen)
 
     def with_sales(self) -> None:

@@ -37,6 +37,7 @@ frozen_mails = Table(
     reference("message_id", "messages.id", index=False, primary_key=True),
     Column("act", Key, nullable=False, index=True, comment="messages handed over in one act, repeated only together"),
     Column("place", Integer, nullable=False, comment="its place in the act"),
+    Column("members", Integer, nullable=False, comment="how many messages the act has: in part it is another act"),
     Column("plan", Json, nullable=False, comment="what the message says, so that a repetition is the very same"),
     instant("until"),
     comment="messages handed over under a key that the provider knows again; gone when they are settled",

@@ -40,6 +40,12 @@ def upgrade() -> None:
         sa.Column("message_id", Id, autoincrement=False, nullable=False),
         sa.Column("act", Key, nullable=False, comment="messages handed over in one act, repeated only together"),
         sa.Column("place", sa.Integer(), nullable=False, comment="its place in the act"),
+        sa.Column(
+            "members",
+            sa.Integer(),
+            nullable=False,
+            comment="how many messages the act has: in part it is another act",
+        ),
         sa.Column("plan", Json, nullable=False, comment="what the message says, so that a repetition is the very same"),
         sa.Column("until", UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_frozen_mails_message_id_messages")),

@@ -13,6 +13,7 @@ from db import audit
 from db.tables import messages
 from nurture.errors import RetryLater, TransportDown
 from tasks.delivery.worker import Worker
+from tasks.privacy.erase import erase_lead
 from tests.world import START
 
 BATCHES = Abilities(batch=3)
@@ -204,6 +205,19 @@ def test_an_act_with_somebody_who_said_stop_is_not_repeated(world_with):
     world.run("deliver")
     assert statuses(world) == {"accepted": 2, "unknown": 3}
     assert len(world.outbox.acts) == 2
+
+
+def test_an_act_of_which_somebody_was_erased_is_not_repeated_in_part(world_with):
+    world = world_with(KEYED)
+    world.outbox.misbehave("commit", Verdict.UNKNOWN, delivered=True, times=3)
+    world.run("deliver")
+    erase_lead(world.context, f"{FIVE[1]}@example.com", world.now, reason="asked")
+    world.now += timedelta(minutes=10)
+    world.run("deliver")
+    # One was erased while it was on its way; the two others of its act stay in doubt.
+    assert len(world.outbox.acts) == 2
+    assert statuses(world)["unknown"] >= 2
+    assert world.rows("frozen_mails") == []
 
 
 def test_repeating_goes_on_while_the_transport_is_away_and_loses_nothing(world_with):

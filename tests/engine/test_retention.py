@@ -104,7 +104,11 @@ def test_frozen_mails_go_when_they_are_settled_or_nobody_knows_their_key_any_mor
     world.run("advance")
     settled, old, young = [row["id"] for row in world.rows("messages")]
     for message, until in ((settled, world.now + DAY), (old, world.now - DAY), (young, world.now + DAY)):
-        add(world, "frozen_mails", {"message_id": message, "act": "a", "place": 1, "plan": {}, "until": until})
+        add(
+            world,
+            "frozen_mails",
+            {"message_id": message, "act": "a", "place": 1, "members": 1, "plan": {}, "until": until},
+        )
     with world.database.write() as connection:
         mine = sa.update(tables.messages).where(tables.messages.c.id == settled)
         connection.execute(mine.values(status="skipped", reason="by-test", settled_at=world.now))
