@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import CTE, ColumnElement, FromClause, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, func, literal, or_, select
 
 from db.conditions import event_matches
 from db.subqueries import ConstantRows, there_is
@@ -30,7 +30,7 @@ _TRUE = "true"
 
 def told_of(event: FromClause) -> list[ColumnElement[Any]]:
     """What the rules ask of an event's properties, each read out of the JSON once."""
-    asked = {name: json_text(event.c.properties, literal(name)) for name in ("honeypot", "prefetch", "network")}
+    asked = {name: json_text(event.c.properties, literal(name)) for name in ("honeypot", "prefetch")}
     return [
         _agent(event).label("agent"),
         ascii_lower(json_text(event.c.properties, literal("method"))).label("method"),
@@ -41,11 +41,10 @@ def told_of(event: FromClause) -> list[ColumnElement[Any]]:
 def tests_of(machines: Machines, event: FromClause, whom: Any) -> list[tuple[str, Any]]:
     """For each rule that is on, its name and its test; `event` has the columns of `told_of`, `whom` are the leads."""
     tests: list[tuple[str, Any]] = []
-    tells = _tells(machines, whom)
     if machines.honeypot is not None:
-        tests.append((HONEYPOT, _honeypot(machines.honeypot, event, tells)))
+        tests.append((HONEYPOT, _honeypot(machines.honeypot, event)))
     if machines.prefetch is not None:
-        tests.append((PREFETCH, _prefetch(machines.prefetch, event, tells)))
+        tests.append((PREFETCH, _prefetch(machines.prefetch, event)))
     if machines.user_agents:
         tests.append((PREFETCHER, _named(machines.user_agents, event)))
     if machines.privacy_opens is not None:
@@ -80,51 +79,35 @@ def _about(event: FromClause, instant: Any, length: Duration) -> Any:
     )
 
 
-def _tells(machines: Machines, whom: Any) -> CTE:
-    """The visits that give their visitor away, unless a person says that it was a person."""
-    visit = events.alias("visit")
-    hidden = json_text(visit.c.properties, literal("honeypot")) == _TRUE
-    head = ascii_lower(json_text(visit.c.properties, literal("method"))) == "head"
-    kinds = [(hidden, literal(HONEYPOT))] if machines.honeypot is not None else []
-    kinds += [(head, literal(PREFETCH))] if machines.prefetch is not None else []
-    if not kinds:
-        kinds = [(sa.false(), literal(HONEYPOT))]
-    found = (
-        select(
-            visit.c.lead_id,
-            visit.c.message_id,
-            visit.c.occurred_at,
-            _agent(visit).label("agent"),
-            case(*kinds, else_=None).label("kind"),
-        )
-        .where(
-            visit.c.lead_id.in_(whom),
-            visit.c.type == CLICKED,
-            visit.c.message_id.is_not(None),
-            or_(visit.c.machine, visit.c.machine_by.is_distinct_from(PERSON)),
-            or_(*(test for test, _ in kinds)),
-        )
-        .cte("tells")
+def _given_away(event: FromClause, longest: Duration, *what: Any, of: FromClause) -> Any:
+    """There is such a visit to the same mail about then, unless a person says that it was a person's."""
+    # Looked up by lead and time: nobody reads more than what happened in those minutes.
+    return there_is(
+        of,
+        of.c.lead_id == event.c.lead_id,
+        of.c.type == CLICKED,
+        _about(of, event.c.occurred_at, longest),
+        of.c.message_id == event.c.message_id,
+        or_(of.c.machine, of.c.machine_by.is_distinct_from(PERSON)),
+        *what,
     )
-    return found.prefix_with("MATERIALIZED")
 
 
-def _given_away(event: FromClause, tells: CTE, kind: str, *near: Any) -> Any:
-    same_mail = (tells.c.lead_id == event.c.lead_id, tells.c.message_id == event.c.message_id)
-    return there_is(tells, *same_mail, tells.c.kind == kind, *near)
-
-
-def _honeypot(rule: Honeypot, event: FromClause, tells: CTE) -> Any:
-    same_agent = and_(tells.c.agent == event.c.agent, _about(event, tells.c.occurred_at, rule.same_agent))
-    near = or_(_about(event, tells.c.occurred_at, rule.any_agent), same_agent)
+def _honeypot(rule: Honeypot, event: FromClause) -> Any:
+    trap = events.alias("trap")
     itself = and_(event.c.type == CLICKED, event.c.honeypot == _TRUE)
-    return or_(itself, _given_away(event, tells, HONEYPOT, near))
+    same_agent = and_(_agent(trap) == event.c.agent, _about(trap, event.c.occurred_at, rule.same_agent))
+    near = or_(_about(trap, event.c.occurred_at, rule.any_agent), same_agent)
+    longest = max(rule.same_agent, rule.any_agent, key=lambda each: each.seconds)
+    hidden = json_text(trap.c.properties, literal("honeypot")) == _TRUE
+    return or_(itself, _given_away(event, longest, hidden, near, of=trap))
 
 
-def _prefetch(rule: Prefetch, event: FromClause, tells: CTE) -> Any:
-    near = (tells.c.agent == event.c.agent, _about(event, tells.c.occurred_at, rule.same_agent))
-    follows = and_(event.c.type == CLICKED, _given_away(event, tells, PREFETCH, *near))
-    return or_(event.c.method == "head", event.c.prefetch == _TRUE, follows)
+def _prefetch(rule: Prefetch, event: FromClause) -> Any:
+    check = events.alias("check")
+    head = ascii_lower(json_text(check.c.properties, literal("method"))) == "head"
+    follows = _given_away(event, rule.same_agent, head, _agent(check) == event.c.agent, of=check)
+    return or_(event.c.method == "head", event.c.prefetch == _TRUE, and_(event.c.type == CLICKED, follows))
 
 
 def _named(agents: list[str], event: FromClause) -> Any:
@@ -155,7 +138,7 @@ def _too_fast(length: Duration, event: FromClause) -> Any:
 
 def _in_burst(rule: EveryLink, event: FromClause, whom: Any) -> Any:
     """Among the clicks that follow some click of the same message are too many different links in too short a time."""
-    first, other = events.alias("first_click"), events.alias("other_click")
+    first, other, hit = events.alias("first_click"), events.alias("other_click"), events.alias("hit_click")
     end = plus_seconds(first.c.occurred_at, literal(rule.within.seconds))
     bursts = (
         select(first.c.lead_id, first.c.message_id, first.c.occurred_at.label("begins"), end.label("ends"))
@@ -173,17 +156,13 @@ def _in_burst(rule: EveryLink, event: FromClause, whom: Any) -> Any:
         .having(func.count(json_text(other.c.properties, literal("url")).distinct()) >= rule.links)
         .cte("bursts")
     )
-    return there_is(
-        bursts,
-        bursts.c.lead_id == event.c.lead_id,
-        bursts.c.message_id == event.c.message_id,
-        event.c.occurred_at.between(bursts.c.begins, bursts.c.ends),
-    )
+    same = (hit.c.lead_id == bursts.c.lead_id, hit.c.message_id == bursts.c.message_id)
+    return _is_within(bursts, event, hit, *same)
 
 
 def _in_scan(rule: Gateway, event: FromClause, whom: Any) -> Any:
     """Among the clicks that follow some click from the same place are those of too many other messages."""
-    first, other = events.alias("first_mail"), events.alias("other_mail")
+    first, other, hit = events.alias("first_mail"), events.alias("other_mail"), events.alias("hit_mail")
     end = plus_seconds(first.c.occurred_at, literal(rule.within.seconds))
     scans = (
         select(first.c.lead_id, _place(first).label("place"), first.c.occurred_at.label("begins"), end.label("ends"))
@@ -202,13 +181,17 @@ def _in_scan(rule: Gateway, event: FromClause, whom: Any) -> Any:
         .having(func.count(other.c.message_id.distinct()) >= rule.messages - 1)
         .cte("scans")
     )
-    return there_is(
-        scans,
-        scans.c.lead_id == event.c.lead_id,
-        scans.c.place == func.coalesce(event.c.network, event.c.agent),
-        event.c.message_id.is_not(None),
-        event.c.occurred_at.between(scans.c.begins, scans.c.ends),
-    )
+    known = (hit.c.lead_id == scans.c.lead_id, hit.c.message_id.is_not(None), _place(hit) == scans.c.place)
+    return _is_within(scans, event, hit, *known)
+
+
+def _is_within(moments: FromClause, event: FromClause, hit: FromClause, *same: Any) -> Any:
+    """The event is a click within one of some moments (`begins`, `ends`), worked out once for all of them.
+
+    Asked anew for each event PostgreSQL would walk through every moment of the batch.
+    """
+    inside = (hit.c.type == CLICKED, hit.c.occurred_at.between(moments.c.begins, moments.c.ends))
+    return event.c.id.in_(select(hit.c.id).select_from(moments.join(hit, and_(*same))).where(*inside))
 
 
 def _place(event: FromClause) -> Any:
