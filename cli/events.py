@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -12,10 +12,11 @@ from cli.workspace import Home, Json, Now, home_of
 from db import judgements
 from nurture.errors import BadInput
 from tasks.explain import find
+from tasks.reasons import verdict_in_words
 from tasks.workspace import open_context
 
 app = App(name="events", help="Opens and clicks: a person's or a machine's.")
-_SHOWN = ("id", "occurred_at", "type", "verdict", "by", "reason", "url")
+_SHOWN = ("id", "occurred_at", "type", "verdict", "by", "why", "url")
 
 
 @app.default
@@ -29,20 +30,26 @@ def listing(
 ) -> int:
     """The opens and clicks of a lead, newest first: whether a person or a machine did it, and who or what says so.
 
-    What came since the last run is `pending`: it counts for nothing until the next run has judged it.
+    What came within the settling time, or since the last run, is `pending`: it counts for nothing until a run has
+    judged it.
 
     Example: `ripen events ada@example.com`
     """
     context = open_context(home_of(home))
     with context.database.read() as connection:
         lead_id = find(connection, lead, context.settings)
-        rows = judgements.listing(connection, lead_id, limit)
+        rows = [_with_words(each) for each in judgements.listing(connection, lead_id, limit)]
     if json:
         print_json({"lead": lead_id, "events": rows})
         return 0
-    columns = ["id", "when", "what", "verdict", "by", "reason", "link"]
+    columns = ["id", "when", "what", "verdict", "by", "why", "link"]
     print_table(f"Opens and clicks of lead {lead_id}", columns, [[row[key] for key in _SHOWN] for row in rows])
     return 0
+
+
+def _with_words(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with `why`: the words of the person who judged it, or what the rule means."""
+    return {**row, "why": row["reason"] or verdict_in_words(row["verdict"], row["by"])}
 
 
 @app.command

@@ -22,7 +22,7 @@ from db.tables import consent_states
 from db.tables import events as event_table
 from db.tables import identities as identity_table
 from db.tables import leads as lead_table
-from db.verdicts import first_verdict
+from db.verdicts import first_verdict, has_to_settle
 from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash, event_tiebreak
@@ -82,13 +82,15 @@ def store(
     secret: bytes,
     context: Mapping[str, Any] | None = None,
     keep_refused: bool = True,
+    pulled: bool = False,
 ) -> IntakeCounts:
     """Store a batch of a few thousand records and return what came of each.
 
     `silent` marks history that enrolls nobody and opens no task; `context` goes with the dead letters of the batch, so
-    that they can be read again. Records that cannot be used never stop the others.
+    that they can be read again; `pulled` says that the source kept the records until we asked, in the order in which
+    they happened. Records that cannot be used never stop the others.
     """
-    batch = _Batch(connection, source, now, silent, catalogue, secret)
+    batch = _Batch(connection, source, now, silent, catalogue, secret, pulled)
     batch.sort_out(records)
     if batch.usable:
         one_intake_at_a_time(connection)
@@ -109,7 +111,14 @@ class _Batch:
     """A batch on its way into the database; the methods are called in the order in which they stand."""
 
     def __init__(
-        self, connection: Connection, source: str, now: datetime, silent: bool, catalogue: Catalogue, secret: bytes
+        self,
+        connection: Connection,
+        source: str,
+        now: datetime,
+        silent: bool,
+        catalogue: Catalogue,
+        secret: bytes,
+        pulled: bool,
     ) -> None:
         self.connection = connection
         self.source = source
@@ -117,6 +126,7 @@ class _Batch:
         self.silent = silent
         self.catalogue = catalogue
         self.secret = secret
+        self.pulled = pulled
         self.counts = IntakeCounts()
         self.met: dict[int, leads.Met] = {}  # the leads that were there before
         self.leads: list[tuple[LeadRecord, int]] = []  # with their lead
@@ -357,7 +367,8 @@ class _Batch:
     def _event_columns(self) -> tuple[dict[str, list[Any]], dict[str, Any]]:
         """The columns of the events, and those in which all of them are alike."""
         given = [event for event, _ in self.new_events]
-        verdicts = [first_verdict(event.type, event.machine, silent=self.silent) for event in given]
+        answers = [event.message_id or self._message_of(event) for event in given]
+        verdicts = [self._first_verdict(event, answer) for event, answer in zip(given, answers, strict=True)]
         columns: dict[str, list[Any]] = {
             "source": [event.source for event in given],
             "source_event_id": [event.source_event_id for event in given],
@@ -370,13 +381,17 @@ class _Batch:
             "machine": [machine for machine, _ in verdicts],
             "machine_by": [by for _, by in verdicts],
             "inferred": [is_inferred(event.type, event.properties) for event in given],
-            "message_id": [event.message_id or self._message_of(event) for event in given],
+            "message_id": answers,
         }
         return columns, {"received_at": self.now, "silent": self.silent}
 
     def _message_of(self, event: EventRecord) -> int | None:
         answered = self.answered.get(str(event.properties.get(MESSAGE_KEY, ""))) if self.answered else None
         return answered.message_id if answered else None
+
+    def _first_verdict(self, event: EventRecord, answer: int | None) -> tuple[bool, str | None]:
+        settles = has_to_settle(self.catalogue.machines, answer, event.occurred_at, self.now, pulled=self.pulled)
+        return first_verdict(event.type, event.machine, silent=self.silent, settles=settles)
 
     def _anonymous(self, event: EventRecord) -> int | None:
         """The identity of an event that nothing else identifies: it may still have to find its lead."""

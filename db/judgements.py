@@ -13,7 +13,7 @@ from db import work
 from db.derived import SOURCE as DERIVED
 from db.tables import events, messages
 from db.types import json_text
-from db.verdicts import CLICKED, OPENED, PERSON, SOURCE, UNJUDGED
+from db.verdicts import CLICKED, OPENED, PENDING, PERSON, SOURCE
 from nurture.keys import event_tiebreak
 
 # A judgement is itself a fact about the lead, kept for good; marked like a machine's, so that it counts for nothing.
@@ -62,7 +62,7 @@ def listing(connection: Connection, lead_id: int, limit: int) -> list[dict[str, 
         each = dict(row._mapping)
         by = each.pop("machine_by") or (SOURCE if each["machine"] else None)
         note = said.get(str(row.id)) if by == PERSON else None
-        machine, pending = each.pop("machine"), by == UNJUDGED
+        machine, pending = each.pop("machine"), by in PENDING
         each["verdict"] = "pending" if pending else "machine" if machine else "human"
         each["by"] = None if pending else by
         found.append({**each, "reason": note.reason if note else None, "judged_at": note.occurred_at if note else None})

@@ -14,7 +14,7 @@ from db.batches import ids
 from db.derived import SOURCE as DERIVED
 from db.merge_people import Pair
 from db.tables import dead_letters, events
-from db.verdicts import UNJUDGED
+from db.verdicts import PENDING
 from db.work import insert_for
 from nurture.keys import record_digest
 
@@ -47,7 +47,7 @@ def _doubles(pair: Pair) -> Any:
         sa.cast(events.c.properties, sa.Text).label("content"),
         func.coalesce(events.c.message_id, 0).label("answers"),
         # A verdict on one of them is none on the other.
-        and_(events.c.machine, events.c.machine_by.is_distinct_from(UNJUDGED)).label("machine"),
+        and_(events.c.machine, func.coalesce(events.c.machine_by, "").not_in(PENDING)).label("machine"),
     )
     place = (
         func.row_number()

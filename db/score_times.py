@@ -21,6 +21,7 @@ from db.conditions import NOW, counted
 from db.subqueries import nth_of, there_is, value_of
 from db.tables import events, leads, score_contributions
 from db.types import UTCDateTime, earlier_of, greatest_of, least_of, plus_seconds
+from db.verdicts import settles_at
 from nurture.conditions import Condition, Did, FieldIs, walk
 from nurture.definitions.bundle import Bundle
 from nurture.definitions.scoring import EventRule, Scoring
@@ -58,11 +59,11 @@ def next_look(
     """
     # What is received while a run is on its way happens after the run's `now`; the next run has to look again.
     ahead = value_of(events, func.min(events.c.occurred_at), events.c.lead_id == lead_id, events.c.occurred_at > NOW)
-    instants = [ahead, *_crossings(bundle.scoring, scored, lines), *_fit_changes(bundle, lead_id)]
+    # Opens and clicks that came within the last minute are judged when it is over.
+    settled = settles_at(bundle.catalogue.machines, lead_id)
+    instants = [ahead, settled, *_crossings(bundle.scoring, scored, lines), *_fit_changes(bundle, lead_id)]
     if lines.of_accounts and _fading_rules(bundle.scoring):
         instants.append(_with_colleagues(bundle.scoring, scored, lead_id))
-    if len(instants) == 1:
-        return ahead
     known: list[ColumnElement[Any]] = [func.coalesce(each, _NEVER) for each in instants]
     return func.nullif(reduce(earlier_of, known), _NEVER)
 

@@ -15,8 +15,9 @@ from db import account_scores, contributions, score_times, work
 from db.conditions import NOW
 from db.event_sums import BATCH
 from db.statistics import grown
-from db.subqueries import there_is
+from db.subqueries import there_is, value_of
 from db.tables import events, leads, score_contributions, scores, work_queue
+from db.verdicts import settling
 from nurture.definitions.bundle import Bundle
 from nurture.score_lines import Lines, lines_of
 
@@ -74,7 +75,7 @@ class ScorePlan:
 
 
 def mark_due(connection: Connection, now: datetime) -> int:
-    """Queue the leads that time alone makes due: a score fades, a period of a fit rule ends, or an event lay ahead."""
+    """Queue the leads that time alone makes due: a score fades, a fit rule's period ends, an event comes or settles."""
     # Who waits already is looked at anyway, as silently as it was marked, unless it does something new.
     waiting = there_is(work_queue, work_queue.c.queue == "score", work_queue.c.lead_id == scores.c.lead_id)
     reached = (
@@ -86,8 +87,23 @@ def mark_due(connection: Connection, now: datetime) -> int:
     # The limit that is none keeps SQLite from reading all scores in the order of the leads instead.
     due = select(scores.c.lead_id).where(scores.c.due_at <= now).order_by(scores.c.due_at).limit(2**40)
     loud = or_(happened, sa.and_(not_(history), not_(waiting)))
-    marked = work.mark(connection, "score", due.where(loud), now)
+    marked = max(connection.execute(_SETTLED, {"now": now}).rowcount, 0)
+    marked += work.mark(connection, "score", due.where(loud), now)
     return marked + work.mark(connection, "score", due.where(history, not_(happened)), now, silent=True)
+
+
+def _settled() -> Any:
+    """The statement that queues whose opens and clicks settle: never silent, and waiting since they were received."""
+    mine = settling(scores.c.lead_id)
+    since = value_of(events, func.min(events.c.received_at), *mine).label("since")
+    due = select(scores.c.lead_id, since).where(scores.c.due_at <= NOW, there_is(events, *mine))
+    found = due.order_by(scores.c.due_at).limit(2**40).subquery("found")
+    rows = select(sa.literal("score"), found.c.lead_id, sa.literal(False), sa.literal(1), found.c.since)
+    # On SQLite an INSERT from a SELECT with ON CONFLICT needs a WHERE.
+    return work.queue_up(rows.where(sa.true()).order_by(found.c.lead_id))
+
+
+_SETTLED = _settled()
 
 
 def look_for(connection: Connection, lines: Lines, now: datetime, *, rises: bool) -> int:

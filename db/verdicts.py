@@ -6,28 +6,26 @@ pure function of the lead's events, their messages and the definitions, so the o
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, FromClause, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, case, func, literal, or_, select, update
 
 from db import work
-from db.conditions import event_matches
-from db.subqueries import ConstantRows, there_is
-from db.tables import events, messages
-from db.types import ascii_lower, is_empty, json_text, plus_seconds, position_of
-from nurture.definitions.machines import EveryLink, Machines, PrivacyOpens
-from nurture.durations import Duration
+from db.conditions import NOW
+from db.machine_rules import CLICKED, OPENED, PERSON, RULES, may_speak_of_nothing, tests_of, told_of
+from db.subqueries import value_of
+from db.tables import events
+from db.types import is_empty, plus_seconds
+from nurture.definitions.machines import Machines
 
-OPENED, CLICKED, DELIVERED = "email.opened", "email.clicked", "email.delivered"
-# Who or what gave the verdict in `events.machine_by`.
-PERSON, SOURCE = "person", "source"
-# An open or click that has just come counts for nothing until the next rescore has judged it.
-UNJUDGED = "unjudged"
-# The rules, in the order in which they are named when several hold.
-PREFETCHER, PRIVACY_OPEN, TOO_FAST, EVERY_LINK = "prefetcher", "privacy-open", "too-fast", "every-link"
-RULES = (PREFETCHER, PRIVACY_OPEN, TOO_FAST, EVERY_LINK)
+# Who else gave the verdict in `events.machine_by`.
+SOURCE = "source"
+# An open or click that has just come counts for nothing: unjudged until the next rescore, settling until that much time
+# has passed since it was received, in which a scanner that follows more links gives itself away.
+UNJUDGED, SETTLING = "unjudged", "settling"
+PENDING = (UNJUDGED, SETTLING)
 BATCH: sa.BindParameter[str] = sa.bindparam("batch", type_=sa.String())
 
 
@@ -38,17 +36,20 @@ class VerdictPlan:
         self.statement = _judge(machines, work.leads_of(BATCH, "score"))
 
     def judge(self, connection: Connection, batch: str, now: datetime) -> int:
-        """Bring the verdicts on a claimed batch of leads up to date; returns how many events changed sides."""
+        """Bring the verdicts on a claimed batch of leads up to date; returns how many events changed sides.
+
+        What has not settled by `now` is left as it is; `settles_at` says when to come back.
+        """
         return connection.execute(self.statement, {"batch": batch, "now": now}).rowcount
 
 
 def left_to_rules(event: FromClause) -> Any:
     """Neither a person nor the source has spoken; before verdicts had names, a flag without one was the source's."""
     nobody = and_(event.c.machine_by.is_(None), event.c.machine.is_(False))
-    return or_(nobody, event.c.machine_by.in_((*RULES, UNJUDGED)))
+    return or_(nobody, event.c.machine_by.in_((*RULES, *PENDING)))
 
 
-def first_verdict(kind: str, machine: bool, *, silent: bool) -> tuple[bool, str | None]:
+def first_verdict(kind: str, machine: bool, *, silent: bool, settles: bool = False) -> tuple[bool, str | None]:
     """The columns `machine` and `machine_by` of an event that is being stored.
 
     Nothing may react to a machine's click before it is judged; history that is imported makes nothing happen anyway.
@@ -56,22 +57,59 @@ def first_verdict(kind: str, machine: bool, *, silent: bool) -> tuple[bool, str 
     if machine:
         return True, SOURCE
     if kind in (OPENED, CLICKED) and not silent:
-        return True, UNJUDGED
+        return True, SETTLING if settles else UNJUDGED
     return False, None
+
+
+def has_to_settle(
+    machines: Machines, message_id: int | None, occurred_at: datetime, now: datetime, *, pulled: bool
+) -> bool:
+    """Whether more may come that says who did it, before an event received `now` is judged.
+
+    Only other visits to the same mail can tell more. What we fetched from a source that kept it for us for so long has
+    settled there: the rest of it came with it.
+    """
+    if machines.settle is None or message_id is None:
+        return False
+    return not pulled or occurred_at + machines.settle.total > now
+
+
+def settling(lead_id: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """What makes an event one of a lead's that has to settle; the first three stand in the index of points."""
+    return [
+        events.c.lead_id == lead_id,
+        events.c.type.in_((OPENED, CLICKED)),
+        events.c.machine.is_(True),
+        events.c.machine_by == SETTLING,
+    ]
+
+
+def settles_at(machines: Machines, lead_id: ColumnElement[Any]) -> ColumnElement[datetime | None]:
+    """When the first of a lead's events that have to settle can be judged; NULL when there are none."""
+    settle = machines.settle.total if machines.settle is not None else timedelta(0)
+    first = func.min(events.c.received_at)
+    return value_of(events, plus_seconds(first, literal(settle.total_seconds())), *settling(lead_id))
 
 
 def _judge(machines: Machines, whom: Any) -> Any:
     judged = events.alias("judged")
     wanted = [judged.c.lead_id.in_(whom), judged.c.type.in_((OPENED, CLICKED)), left_to_rules(judged)]
-    if not _may_speak_of_nothing(machines):
+    if machines.settle is not None:
+        settled = judged.c.received_at <= plus_seconds(NOW, literal(-machines.settle.seconds))
+        wanted.append(or_(judged.c.machine_by.is_distinct_from(SETTLING), settled))
+    if not may_speak_of_nothing(machines):
         # An open of which nothing more is known than that it happened is nobody's but a person's.
         known = is_empty(judged.c.properties).is_(False)
         wanted.append(or_(known, judged.c.message_id.is_not(None), judged.c.machine_by.is_not(None)))
     names = ("id", "lead_id", "type", "occurred_at", "message_id", "properties")
-    agent = ascii_lower(json_text(judged.c.properties, literal("user_agent"))).label("agent")
     # Kept, so that the user agent is read out of the properties once, and not anew for each name that it may hold.
-    event = select(*(judged.c[name] for name in names), agent).where(*wanted).cte("doubted").prefix_with("MATERIALIZED")
-    tests = _tests(machines, event, whom)
+    event = (
+        select(*(judged.c[name] for name in names), *told_of(judged))
+        .where(*wanted)
+        .cte("doubted")
+        .prefix_with("MATERIALIZED")
+    )
+    tests = tests_of(machines, event, whom)
     rule: Any = case(*[(test, literal(name)) for name, test in tests], else_=None) if tests else sa.null()
     verdicts = select(event.c.id, sa.cast(rule, events.c.machine_by.type).label("rule")).subquery()
     return (
@@ -83,94 +121,19 @@ def _judge(machines: Machines, whom: Any) -> Any:
     )
 
 
-def _may_speak_of_nothing(machines: Machines) -> bool:
-    """Whether a rule may hold because a property is missing."""
-    asked = machines.privacy_opens.properties.values() if machines.privacy_opens is not None else []
-    return any(
-        name in ("is_not", "not_in") or (name == "is_set" and not operand)
-        for name, operand in (each.chosen() for each in asked)
-    )
-
-
-def _tests(machines: Machines, event: FromClause, whom: Any) -> list[tuple[str, Any]]:
-    tests: list[tuple[str, Any]] = []
-    agent = event.c.agent
-    if machines.user_agents:
-        rows = [(each.lower(),) for each in machines.user_agents]
-        known = ConstantRows(sa.column("part", sa.String), name="agent_rows").rows(rows).cte("agents")
-        named = there_is(known, position_of(agent, known.c.part) > 0)
-        tests.append((PREFETCHER, and_(agent.is_not(None), named)))
-    if machines.privacy_opens is not None:
-        opened = _privacy(machines.privacy_opens, event, agent)
-        tests += [(PRIVACY_OPEN, and_(event.c.type == OPENED, or_(*opened)))] if opened else []
-    if machines.too_fast is not None:
-        tests.append((TOO_FAST, _too_fast(machines.too_fast, event)))
-    if machines.every_link is not None:
-        tests.append((EVERY_LINK, and_(event.c.type == CLICKED, _in_burst(machines.every_link, event, whom))))
-    return tests
-
-
-def _privacy(rule: PrivacyOpens, event: FromClause, agent: Any) -> list[Any]:
-    whole = [func.coalesce(agent == each.lower(), sa.false()) for each in rule.user_agents]
-    return whole + [and_(*event_matches(event, {name: value})) for name, value in rule.properties.items()]
-
-
-def _too_fast(length: Duration, event: FromClause) -> Any:
-    """About as soon as the provider took the message, or reported it delivered; clocks differ a little either way."""
-
-    def about(instant: Any) -> Any:
-        return event.c.occurred_at.between(
-            plus_seconds(instant, literal(-length.seconds)), plus_seconds(instant, literal(length.seconds))
-        )
-
-    delivery = events.alias("delivery")
-    taken = there_is(messages, messages.c.id == event.c.message_id, about(messages.c.handed_over_at))
-    delivered = there_is(
-        delivery,
-        delivery.c.lead_id == event.c.lead_id,
-        delivery.c.type == DELIVERED,
-        delivery.c.message_id == event.c.message_id,
-        about(delivery.c.occurred_at),
-    )
-    return or_(taken, delivered)
-
-
-def _in_burst(rule: EveryLink, event: FromClause, whom: Any) -> Any:
-    """Among the clicks that follow some click of the same message are too many different links in too short a time."""
-    first, other = events.alias("first_click"), events.alias("other_click")
-    end = plus_seconds(first.c.occurred_at, literal(rule.within.seconds))
-    bursts = (
-        select(first.c.lead_id, first.c.message_id, first.c.occurred_at.label("begins"), end.label("ends"))
-        .select_from(
-            first.join(other, and_(other.c.lead_id == first.c.lead_id, other.c.message_id == first.c.message_id))
-        )
-        .where(
-            first.c.lead_id.in_(whom),
-            first.c.type == CLICKED,
-            first.c.message_id.is_not(None),
-            other.c.type == CLICKED,
-            other.c.occurred_at.between(first.c.occurred_at, end),
-        )
-        .group_by(first.c.id, first.c.lead_id, first.c.message_id, first.c.occurred_at)
-        .having(func.count(json_text(other.c.properties, literal("url")).distinct()) >= rule.links)
-        .cte("bursts")
-    )
-    return there_is(
-        bursts,
-        bursts.c.lead_id == event.c.lead_id,
-        bursts.c.message_id == event.c.message_id,
-        event.c.occurred_at.between(bursts.c.begins, bursts.c.ends),
-    )
-
-
 __all__ = [
     "CLICKED",
     "OPENED",
+    "PENDING",
     "PERSON",
     "RULES",
+    "SETTLING",
     "SOURCE",
     "UNJUDGED",
     "VerdictPlan",
     "first_verdict",
+    "has_to_settle",
     "left_to_rules",
+    "settles_at",
+    "settling",
 ]

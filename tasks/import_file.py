@@ -231,6 +231,7 @@ class _Import:
                 catalogue=self.catalogue,
                 secret=self.secret,
                 context=self.context,
+                pulled=True,
             )
         )
         seen = report.rows

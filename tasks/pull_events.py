@@ -155,6 +155,7 @@ class _Pull:
                 catalogue=self.catalogue,
                 secret=self.secret,
                 context={"kind": source.kind, "mapping": source.mapping_name},
+                pulled=True,
             )
             hit("pull.before_commit")
         hit("pull.committed")

@@ -93,6 +93,14 @@ _MACHINES = {
     "source": "its source says that a machine did it",
     "person": "a person judged that a machine did it",
     "unjudged": "it has just come; the next run says whether a person or a machine did it",
+    "settling": "it came a moment ago; the first run after the settling time says whether a person or a machine did it",
+    "honeypot": "a link that no reader sees was followed, by this visit or about when it came",
+    "prefetch": "it only asked for the link: by HEAD, or as a prefetch",
+    "prefetcher": "its user agent is that of a scanner, a preview or a program",
+    "privacy-open": "a mail program opens every mail like that, for everybody",
+    "too-fast": "it came as soon as the mail was delivered",
+    "every-link": "too many links of the mail were followed in a moment",
+    "gateway": "links of too many mails were followed in a moment from one place",
 }
 
 
@@ -104,3 +112,12 @@ def in_words(table: dict[str, str], reason: str | None) -> str | None:
 def machine_in_words(judged_by: str | None) -> str:
     """Who says that an event is the work of a machine."""
     return _MACHINES.get(judged_by, f"recognised as a machine: {str(judged_by).replace('-', ' ')}")
+
+
+def verdict_in_words(verdict: str, judged_by: str | None) -> str:
+    """Why `ripen events` calls an open or click a person's, a machine's or pending."""
+    if verdict == "machine":
+        return machine_in_words(judged_by)
+    if verdict == "pending":
+        return _MACHINES["settling"]
+    return "a person judged that a person did it" if judged_by == "person" else "nothing says that a machine did it"

@@ -60,6 +60,29 @@ class EveryLink(Part):
     within: ShortDurationText = Duration(odd_seconds=10, text="10 s")
 
 
+class Honeypot(Part):
+    """A link that no reader sees was followed: what else happened to that mail about then was the same machine."""
+
+    same_agent: ShortDurationText = Duration(minutes=10, text="10 min")
+    any_agent: ShortDurationText = Duration(odd_seconds=60, text="60 s")
+
+
+class Prefetch(Part):
+    """A link was asked for without being followed: by HEAD, or by a request that calls itself a prefetch.
+
+    Browsers prefetch, too, and their readers click afterwards. HEAD is a checker's, and so is what it fetches next.
+    """
+
+    same_agent: ShortDurationText = Duration(odd_seconds=10, text="10 s")
+
+
+class Gateway(Part):
+    """Links of so many different mails to one person followed within so long from one network, or by one agent."""
+
+    messages: int = Field(3, ge=2)
+    within: ShortDurationText = Duration(odd_seconds=5, text="5 s")
+
+
 class PrivacyOpens(Part):
     """Opens that a mail program makes for everybody, so that nobody can tell who opened."""
 
@@ -68,9 +91,16 @@ class PrivacyOpens(Part):
 
 
 class Machines(Part):
-    """What makes an open or a click that of a machine; it is kept, and worth nothing."""
+    """What makes an open or a click that of a machine; it is kept, and worth nothing.
 
+    `settle` is how long after its receipt an answer to a mail is judged: a scanner gives itself away within moments.
+    """
+
+    settle: Pace = Duration(minutes=1, text="1 min")
+    honeypot: Annotated[Honeypot | None, BeforeValidator(_off)] = Honeypot()
+    prefetch: Annotated[Prefetch | None, BeforeValidator(_off)] = Prefetch()
     too_fast: Pace = Duration(odd_seconds=2, text="2 s")
     every_link: Annotated[EveryLink | None, BeforeValidator(_off)] = EveryLink()
+    gateway: Annotated[Gateway | None, BeforeValidator(_off)] = Gateway()
     user_agents: list[str] = Field(default_factory=lambda: list(AGENTS))
     privacy_opens: Annotated[PrivacyOpens | None, BeforeValidator(_off)] = PrivacyOpens()

@@ -20,6 +20,9 @@ _PEOPLE = (
     "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
 )
 _A_WHILE = 600
+# What a hidden link gives away is the same agent's, also a while later.
+_MOST = {"same_agent": 3600}
+_LIKE = {"settle": "1 min", "honeypot": "60 s"}
 
 
 def lint_machines(machines: Machines, document: str) -> Iterator[Finding]:
@@ -36,15 +39,27 @@ def lint_machines(machines: Machines, document: str) -> Iterator[Finding]:
 
 
 def _time(machines: Machines, document: str) -> Iterator[Finding]:
-    lengths: dict[tuple[str, ...], Duration | None] = {("machines", "too_fast"): machines.too_fast}
-    if machines.every_link is not None:
-        lengths["machines", "every_link", "within"] = machines.every_link.within
-    for path, length in lengths.items():
+    if machines.settle is not None and machines.settle.seconds > _A_WHILE:
+        message = f"nothing comes of an open or click for `{machines.settle.text}`"
+        remedy = "a scanner is through with a mail within a minute"
+        yield Finding(document, ("machines", "settle"), "settles-long", message, remedy, "warning")
+    for path, length in _lengths(machines):
         if length is None:
             continue
         if length.seconds == 0:
-            remedy = f"write a duration like `2 s`, or `{path[1]}: false` to do without it"
+            remedy = f"write a duration like `{_LIKE.get(path[1], '2 s')}`, or `{path[1]}: false` to do without it"
             yield Finding(document, path, "zero-duration", f"`{length.text}` is no time", remedy)
-        elif length.seconds > _A_WHILE:
+        elif path[1] != "settle" and length.seconds > _MOST.get(path[-1], _A_WHILE):
             message = f"people click within `{length.text}`, too; they would be taken for machines"
             yield Finding(document, path, "takes-people", message, "seconds are enough", "warning")
+
+
+def _lengths(machines: Machines) -> Iterator[tuple[tuple[str, ...], Duration | None]]:
+    """Every stretch of time of the section, with the place where it stands."""
+    yield ("machines", "settle"), machines.settle
+    yield ("machines", "too_fast"), machines.too_fast
+    for name in ("honeypot", "prefetch", "every_link", "gateway"):
+        part = getattr(machines, name)
+        for option, value in part if part is not None else ():
+            if isinstance(value, Duration):
+                yield ("machines", name, option), value

@@ -59,7 +59,14 @@ def test_the_list_says_who_did_it_and_a_judgement_corrects_score_and_list(home, 
 
 def test_the_table_is_readable_and_a_wrong_number_is_said(home, capsys):
     assert run(["events", "ada@example.com", "--home", str(home)]) == 0
-    assert "prefetcher" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "prefetcher" in shown
+    whys = [row["why"] for row in listed(home, capsys)]
+    assert whys == [
+        "nothing says that a machine did it",
+        "its user agent is that of a scanner, a preview or a program",
+        "its source says that a machine did it",
+    ]
     assert run(["events", "judge", "9999", "machine", "--home", str(home)]) == 2
     assert "event 9999 cannot be judged" in capsys.readouterr().err
     assert run(["events", "nobody@example.com", "--home", str(home)]) == 2

@@ -105,8 +105,10 @@ def live(world: World, days: int) -> None:
     """So many days, and then what the run under trial will find."""
     for day in range(days + 1):
         if day:
-            world.now += timedelta(days=1)
+            # So long before the run that clicks have settled by then.
+            world.now += timedelta(days=1, minutes=-2)
             answers(world, day)
+            world.now += timedelta(minutes=2)
         add_leads(world, day)
         if day < days:
             world.run()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from db import judgements
+from tests.answers import clicks, follow_up, judge, key_of, send, verdicts
 from tests.world import DOCUMENTS
 
-BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 DELIVERED = {"label": "Delivered", "channel": "email", "direction": "push"}
 
 
@@ -22,35 +22,6 @@ def sent(world):
     return world
 
 
-def send(world, name="ada"):
-    world.lead(name)
-    world.happens(name, "content.white_paper_downloaded")
-    world.run()
-    assert world.received(name) == ["thanks"]
-
-
-def key_of(world, name="ada"):
-    return world.rows("messages", lead_id=world.lead_id(name))[-1]["key"]
-
-
-def clicks(world, name="ada", *, kind="email.clicked", after=timedelta(hours=1), **properties):
-    """An answer to the lead's last mail; returns its id."""
-    properties = {"message_key": key_of(world, name), "user_agent": BROWSER, **properties}
-    run, world.now = world.now, world.now + after
-    world.happens(name, kind, **properties)
-    world.now = run
-    return world.rows("events")[-1]["id"]
-
-
-def follow_up(world):
-    world.now += timedelta(hours=2)
-    return world.run("follow-up")
-
-
-def verdicts(world, kind="email.clicked"):
-    return [(row["machine"], row["machine_by"]) for row in world.rows("events", type=kind)]
-
-
 def documents(machines: Any = None, **events: Any) -> dict[str, Any]:
     made = deepcopy(DOCUMENTS)
     made["events"]["events"]["email.delivered"] = DELIVERED
@@ -58,11 +29,6 @@ def documents(machines: Any = None, **events: Any) -> dict[str, Any]:
     if machines is not None:
         made["events"]["machines"] = machines
     return made
-
-
-def judge(world, event_id, verdict, reason=None):
-    with world.database.write() as connection:
-        return judgements.judge(connection, event_id, verdict, reason, world.now)
 
 
 PEOPLE = [("an hour later", timedelta(hours=1)), ("three seconds later", timedelta(seconds=3))]
@@ -412,6 +378,7 @@ def test_a_click_that_comes_between_the_scoring_and_the_steps_of_a_run_waits_for
     for part in ("enroll", "advance", "deliver"):
         world.run(part)
     assert world.received("ada") == ["thanks"]
+    world.now += timedelta(minutes=10)
     world.run("follow-up")
     assert world.received("ada") == ["thanks"]
     assert verdicts(world) == [(True, "prefetcher")]
