@@ -17,7 +17,7 @@ from db import account_scores, accounts, dead_letters, events, identities, leads
 from db.batches import ids, next_ids, one_intake_at_a_time
 from db.leads import Draft
 from db.statistics import grown
-from db.stops import Stops
+from db.stops import Fact, Stops
 from db.tables import consent_states
 from db.tables import events as event_table
 from db.tables import identities as identity_table
@@ -29,6 +29,7 @@ from nurture.keys import email_hash, event_tiebreak
 from nurture.matching import Matcher
 from nurture.problems import did_you_mean
 from nurture.records import ANONYMOUS, EMAIL, EventRecord, Identity, LeadRecord, Record, Refused, is_inferred
+from nurture.stops import KINDS
 
 FUTURE_ALLOWED = timedelta(minutes=5)
 # The property by which an event names the message that it answers, as the header `X-Ripen-Message` of the mail does.
@@ -119,6 +120,7 @@ class _Batch:
         self.gained_address: set[int] = set()
         self.touched: set[int] = set()
         self.left: set[int] = set()  # accounts that somebody has left for another
+        self.answered: dict[tuple[str, str], int] = {}  # the messages that the facts about consent answer
         self.drafts: dict[int, Draft] = {}
 
     def sort_out(self, records: Sequence[Record]) -> None:
@@ -294,7 +296,7 @@ class _Batch:
 
     def _stopped_or_consenting(self) -> set[int]:
         """Leads whose sending may be forbidden by this batch; who is about to send locks them too."""
-        stopped = {lead for event, lead in self.events if lead is not None and event.type in events.STOPPING}
+        stopped = {lead for event, lead in self.events if lead is not None and event.type in KINDS}
         return stopped | {lead for record, lead in self.leads if record.consents}
 
     def write_events(self) -> None:
@@ -320,6 +322,15 @@ class _Batch:
         """The columns of the events, and those in which all of them are alike."""
         given = [event for event, _ in self.new_events]
         answered = events.answered(self.connection, _message_keys(given))
+        message_ids = [
+            event.message_id or (answered and answered.get(str(event.properties.get(MESSAGE_KEY, "")))) or None
+            for event in given
+        ]
+        self.answered = {
+            (event.source, event.source_event_id): message
+            for event, message in zip(given, message_ids, strict=True)
+            if message is not None and event.type in KINDS
+        }
         verdicts = [first_verdict(event.type, event.machine, silent=self.silent) for event in given]
         columns: dict[str, list[Any]] = {
             "source": [event.source for event in given],
@@ -333,10 +344,7 @@ class _Batch:
             "machine": [machine for machine, _ in verdicts],
             "machine_by": [by for _, by in verdicts],
             "inferred": [is_inferred(event.type, event.properties) for event in given],
-            "message_id": [
-                event.message_id or (answered and answered.get(str(event.properties.get(MESSAGE_KEY, "")))) or None
-                for event in given
-            ],
+            "message_id": message_ids,
         }
         return columns, {"received_at": self.now, "silent": self.silent}
 
@@ -354,33 +362,19 @@ class _Batch:
         account_scores.left(self.connection, sorted(self.left), self.now, silent=self.silent)
 
     def write_consents(self) -> None:
-        """Write consents, and what unsubscribes, complaints and hard bounces forbid, in the transaction of the fact."""
-        stops = Stops(self.catalogue, self.secret, self.source, self.now)
+        """Write consents, and what facts say about consent and suppression, in the transaction that stores them."""
+        stops = Stops(self.catalogue, self.secret, self.now)
         for record, lead in self.leads:
             if record.consents:
                 stops.add_consents(lead, record.consents)
         for event, owner in self.new_events:
-            if owner is not None and event.type in events.STOPPING:
-                stops.add_fact(
-                    owner,
-                    event.type,
-                    event.source,
-                    event.source_event_id,
-                    event.occurred_at,
-                    event.properties,
-                    event.contact.get("email"),
-                )
+            if owner is not None and event.type in KINDS:
+                key = event.source, event.source_event_id
+                fact = Fact(owner, event.type, *key, event.occurred_at, event.properties, self.answered.get(key))
+                stops.add_fact(fact, event.contact.get("email"))
         # Facts from before the lead was recognised, or before it had an address that could be suppressed.
         for row in events.stopping(self.connection, self.gained_address | self.attached_to):
-            stops.add_fact(
-                row["lead_id"],
-                row["type"],
-                row["source"],
-                row["source_event_id"],
-                row["occurred_at"],
-                row["properties"],
-                None,
-            )
+            stops.add_fact(Fact(**row))
         changed, self.counts.suppressed = stops.write(self.connection)
         self.counts.consents_changed = len(changed)
         self.touched |= changed

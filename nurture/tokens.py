@@ -7,6 +7,8 @@ import hashlib
 from itsdangerous import BadData, URLSafeSerializer
 
 UNSUBSCRIBE = "unsubscribe"
+PREFERENCES = "preferences"
+CONFIRM = "confirm"
 # Longer ones are not ours; they are not even looked at.
 _MAX_LENGTH = 1_000
 

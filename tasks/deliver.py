@@ -38,7 +38,7 @@ def deliver(run: Run) -> dict[str, int]:
         counts.update(hand_over.recover(connection, now))
         _stop_asked(connection, run)
         holds.pause_for_sales(connection, compiled.pausing, now)
-        counts["messages_skipped"] += messages.skip_refused(connection, now)
+        counts["messages_skipped"] += messages.skip_refused(connection, now, compiled.permissions)
         counts["messages_held"] += _hold_for_windows(connection, compiled, run)
         capped = compiled.caps.plan(connection, now)
         counts["messages_capped"] += capped
@@ -172,6 +172,7 @@ class _Worker:
                 subject=mail.subject,
                 locale=mail.locale,
                 caps=self.compiled.caps,
+                permissions=self.compiled.permissions,
                 pausing=self.compiled.pausing,
             )
             hit("deliver.before_handing_over_commit")

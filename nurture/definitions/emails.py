@@ -17,6 +17,7 @@ from nurture.validation import validated
 HEAD = "email.yaml"
 PART_FILES = {"subject": "subject.txt", "text": "text.txt", "html": "body.html", "preheader": "preheader.txt"}
 _OPTIONAL = frozenset({"preheader"})
+_CONFIRM_LINK = "links.confirm"
 _LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 
@@ -47,6 +48,11 @@ class EmailSource(Part):
         if self.default_locale not in self.locales:
             raise ValueError(f"the e-mail has no parts in its own language, {self.default_locale!r}")
         return self
+
+    @property
+    def asks_to_confirm(self) -> bool:
+        """Whether it shows `links.confirm`: then it goes only to those whose consent to its topic is pending."""
+        return any(_CONFIRM_LINK in text for each in self.locales.values() for text in (each.text, each.html))
 
     def locale_for(self, wanted: str | None) -> str:
         """The language to write in: the wanted one, its main language (`da` for `da-DK`), or the e-mail's own."""

@@ -83,6 +83,7 @@ def send_then_mark() -> None:
                     subject="",
                     locale="",
                     caps=self.compiled.caps,
+                    permissions=self.compiled.permissions,
                 )
                 failpoints.hit("deliver.before_verdict_commit")
             super()._record(mail, receipt)
