@@ -11,6 +11,7 @@ from nurture.definitions.bundle import Bundle
 from nurture.errors import DefinitionError, RenderRefused
 from nurture.rendering.mime import MailPlan, build_mime
 from nurture.tokens import sign
+from tasks.confirm import confirm_link
 from tasks.context import Compiled
 from tasks.settings import Settings
 
@@ -93,7 +94,11 @@ def mail_context(row: Mapping[str, Any], bundle: Bundle, key: str, settings: Set
             "url": settings.project.url,
             "postal_address": settings.project.postal_address,
         },
-        "links": {**unsubscribe_links(key, settings), "website": settings.project.url},
+        "links": {
+            **unsubscribe_links(key, settings),
+            **confirm_links(row, bundle, key, settings),
+            "website": settings.project.url,
+        },
         "event": {
             "title": attributes.get("event_title"),
             "url": attributes.get("event_url"),
@@ -107,3 +112,10 @@ def unsubscribe_links(key: str, settings: Settings) -> dict[str, str]:
     token = sign(settings.secret_bytes(), "unsubscribe", key)
     page = f"{settings.web.base_url.rstrip('/')}/u/{token}"
     return {"unsubscribe": page, "preferences": page}
+
+
+def confirm_links(row: Mapping[str, Any], bundle: Bundle, key: str, settings: Settings) -> dict[str, str]:
+    """The link of an e-mail that asks for a confirmation; nothing for any other."""
+    if row["email"] not in bundle.emails or not bundle.emails[row["email"]].asks_to_confirm:
+        return {}
+    return {"confirm": confirm_link(settings.web.base_url, settings.secret_bytes(), key, row["topic"])}
