@@ -36,13 +36,14 @@ def business(**topics):
     ask["locales"]["en"] |= {"text": "{{ links.confirm }}\n", "html": '<a href="{{ links.confirm }}">Yes</a>'}
     documents["emails/ask"] = ask
     documents["emails/letter"] = deepcopy(documents["emails/thanks"]) | {"name": "letter", "topic": "letter"}
-    documents["sequences/letters"] = {
-        "sequence": "letters",
-        "title": "Letters",
-        "topic": "letter",
-        "entry": {"when": {"did": "video.watched"}, "reentry": {"after": "1 h"}},
-        "steps": [{"id": "letter", "email": "letter"}],
-    }
+    for name, event in (("letters", "video.watched"), ("letters-too", "webinar.attended")):
+        documents[f"sequences/{name}"] = {
+            "sequence": name,
+            "title": "Letters",
+            "topic": "letter",
+            "entry": {"when": {"did": event}},
+            "steps": [{"id": "letter", "email": "letter"}],
+        }
     documents["sequences/confirm"] = {
         "sequence": "confirm",
         "title": "Confirm",
@@ -394,7 +395,7 @@ def test_what_is_pending_blocks_the_topic_until_it_is_confirmed_once(new_world):
     assert fact["message_id"] == granted[0]["evidence"]["message"]
     # Asking again is no new question.
     asks_for(world, "ada", at=world.now + timedelta(minutes=1))
-    world.happens("ada", "video.watched")
+    world.happens("ada", "webinar.attended")
     world.days(8)
     assert world.received("ada") == ["ask", "letter"]
     assert {row["status"] for row in world.rows("enrollments", sequence="confirm")} == {"goal"}

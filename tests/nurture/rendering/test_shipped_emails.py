@@ -56,10 +56,16 @@ def test_the_three_sequences_have_their_mails_and_the_webinar_ones_speak_danish(
         *("wp-consultation-offer", "wp-check-in"),
         *("webinar-thanks", "webinar-recording", "webinar-questions", "webinar-consultation"),
         *("quiet-hello", "quiet-best-of", "quiet-goodbye"),
+        "confirm-subscription",
     }
     assert {name for name, source in SHIPPED.items() if "da" in source.locales} == {
-        name for name in SHIPPED if name.startswith("webinar-")
+        name for name in SHIPPED if name.startswith(("webinar-", "confirm-"))
     }
+
+
+def test_one_shipped_mail_asks_for_a_confirmation():
+    assert [name for name, source in SHIPPED.items() if source.asks_to_confirm] == ["confirm-subscription"]
+    assert SHIPPED["confirm-subscription"].kind == "transactional"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -94,7 +100,7 @@ def test_text_and_html_of_a_shipped_mail_say_the_same(name, locale):
     assert {link for link in shown if link not in rendered.text} == set()
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name.startswith("webinar-")])
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name.startswith(("webinar-", "confirm-"))])
 def test_the_danish_mail_has_danish_words_all_the_way_to_its_footer(name):
     rendered = RENDERER.render(name, "da", certain())
     assert "Hej," in rendered.text
