@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from db import leads
 from db.batches import add_rows, listed, next_ids
@@ -160,16 +160,21 @@ def _write(connection: Connection, new: list[tuple[int, Change]], moved: dict[To
         )
 
 
-def granted_by(connection: Connection, changes: Sequence[Change]) -> set[Topic]:
-    """The leads and topics of which a grant among these words is the latest word."""
-    wanted = [each for each in changes if each.status == "granted"]
-    states = _states(connection, sorted({(each.lead_id, each.topic) for each in wanted})) if wanted else {}
-    return {
-        topic
-        for each in wanted
-        if (state := states.get(topic := (each.lead_id, each.topic))) is not None
-        and (state.status, state.since) == ("granted", each.occurred_at)
-    }
+def refused_since(connection: Connection, changes: Sequence[Change]) -> set[tuple[int, str, datetime]]:
+    """Those of these words, by lead, topic and instant, after which a stored word has taken the topic back."""
+    if not changes:
+        return set()
+    topics = sorted({(change.lead_id, change.topic) for change in changes})
+    asked = listed(connection, "asked", topics, consents.c.lead_id, consents.c.topic)
+    rows = (
+        select(consents.c.lead_id, consents.c.topic, func.max(consents.c.occurred_at))
+        .join(asked, (asked.c.lead_id == consents.c.lead_id) & (asked.c.topic == consents.c.topic))
+        .where(consents.c.status == "withdrawn")
+        .group_by(consents.c.lead_id, consents.c.topic)
+    )
+    last = {(lead, topic): at for lead, topic, at in connection.execute(rows)}
+    said = {(each.lead_id, each.topic, each.occurred_at) for each in changes}
+    return {(lead, topic, at) for lead, topic, at in said if (lead, topic) in last and last[lead, topic] >= at}
 
 
 @dataclass(frozen=True, slots=True)

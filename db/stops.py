@@ -111,6 +111,8 @@ class Stops:
 
     def write(self, connection: Connection) -> tuple[set[int], int]:
         """Write all of it; returns the leads whose consent has changed, and how many suppressions are new."""
+        grants = [each for _, changes in self.opt_ins for each in changes if each.status == "granted"]
+        refused = consents.refused_since(connection, grants)
         changed = consents.record(connection, self.changes, self.now)
         rule = self.catalogue.bounces.soft
         if self.soft_bounced and rule:
@@ -119,33 +121,64 @@ class Stops:
                 for lead, since in deliverability.worn_out(connection, self.soft_bounced, rule)
             ]
         deliverability.look_at(connection, self.harmed, self.now)
-        concerned = {lead for lead, _ in self.of_leads}
-        concerned |= {change.lead_id for _, changes in self.opt_ins for change in changes}
+        concerned = {lead for lead, _ in self.of_leads} | {each.lead_id for each in grants}
         hashes = _hashes(connection, concerned) if concerned else {}
         self.stops += [stop._replace(email_hash=hashes[lead]) for lead, stop in self.of_leads if lead in hashes]
-        suppressed = suppressions.suppress(connection, self.stops)
-        self._allow(connection, hashes)
+        channels = {name: topic.channel for name, topic in self.catalogue.topics.items()}
+        suppressed = 0
+        for stops, opt_ins in in_turns(self.stops, self._opt_ins(hashes, refused, channels)):
+            suppressed += suppressions.suppress(connection, stops)
+            suppressions.allow(connection, opt_ins, channels, self.now)
         return changed, suppressed
 
-    def _allow(self, connection: Connection, hashes: Mapping[int, str]) -> None:
-        """End what a person's own yes lifts, unless a later word has taken the yes back."""
-        if not self.opt_ins:
-            return
-        channels = {name: topic.channel for name, topic in self.catalogue.topics.items()}
-        standing = consents.granted_by(connection, [each for _, changes in self.opt_ins for each in changes])
+    def _opt_ins(
+        self, hashes: Mapping[int, str], refused: set[tuple[int, str, datetime]], channels: Mapping[str, str]
+    ) -> list[OptIn]:
+        """What people's own yes lifts, but for those that they have taken back since."""
         found = []
         for effect, changes in self.opt_ins:
-            said = [each for each in changes if (each.lead_id, each.topic) in standing and each.status == "granted"]
-            topics = frozenset(each.topic for each in said if channels[each.topic] in CHANNELS)
-            if topics and said[0].lead_id in hashes:
-                evidence = said[0].evidence or {}
+            said = [
+                each
+                for each in changes
+                if each.status == "granted"
+                and channels[each.topic] in CHANNELS
+                and each.lead_id in hashes
+                and (each.lead_id, each.topic, each.occurred_at) not in refused
+            ]
+            if said:
+                first, topics = said[0], frozenset(each.topic for each in said)
+                evidence = first.evidence or {}
                 because = f"{effect.page}: {evidence.get('event')} {evidence.get('source')}"
-                opt_in = OptIn(hashes[said[0].lead_id], topics, said[0].occurred_at, effect.lifts, because)
-                found.append(opt_in)
-        suppressions.allow(connection, found, channels, self.now)
+                found.append(OptIn(hashes[first.lead_id], topics, first.occurred_at, effect.lifts, because))
+        return found
 
     def _hash(self, address: str) -> str:
         return email_hash(self.secret, normalise.email(address).identity)
+
+
+def in_turns(stops: list[Stop], opt_ins: list[OptIn]) -> list[tuple[list[Stop], list[OptIn]]]:
+    """Stops, and what lifts them, in as few turns as keep the order of time for each address.
+
+    In a turn come the stops of an address first, then at most one yes of it. Nearly always it is one turn for all.
+    """
+    acts: dict[str, list[Stop | OptIn]] = {}
+    for opt_in in opt_ins:
+        acts.setdefault(opt_in.email_hash, []).append(opt_in)
+    for stop in stops:
+        acts.setdefault(stop.email_hash, []).append(stop)
+    turns: list[tuple[list[Stop], list[OptIn]]] = []
+    for mine in acts.values():
+        turn = 0
+        # Of two at one instant the stop comes last, and counts.
+        for act in sorted(mine, key=lambda each: (each.at, 0) if isinstance(each, OptIn) else (each.since, 1)):
+            if turn == len(turns):
+                turns.append(([], []))
+            if isinstance(act, OptIn):
+                turns[turn][1].append(act)
+                turn += 1
+            else:
+                turns[turn][0].append(act)
+    return turns
 
 
 def _hashes(connection: Connection, lead_ids: set[int]) -> dict[int, str]:

@@ -18,7 +18,7 @@ LIMITS = {"window": "10 days", "at_least": 4, "complaints": {"warn": 20, "hold":
 READERS = [f"lead{number}" for number in range(6)]
 
 
-def objects(world, name, kind="email.complained", **properties):
+def objects(world, name, kind="email.complained", /, **properties):
     """A reader answers the last mail that it got."""
     message = world.rows("messages", lead_id=world.lead_id(name), status="accepted")[-1]
     world.happens(name, kind, message_key=message["key"], **properties)

@@ -69,7 +69,7 @@ def live(world, stories):
     """Everybody's name with what it said, an hour apart."""
     people = {}
     for story in stories:
-        people[f"lead{next(_numbers)}"] = [
+        people[f"lead{next(_numbers):06}"] = [
             Said(world.now + number * HOUR, what, detail) for number, (what, detail) in enumerate(story)
         ]
     world.now += 10 * HOUR
