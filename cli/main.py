@@ -32,6 +32,7 @@ for name, place, text in (
     ("messages", "cli.messages:app", "The message ledger."),
     ("events", "cli.events:app", "Opens and clicks: a person's or a machine's."),
     ("sequences", "cli.sequences:app", "The sequences and their state."),
+    ("suppressions", "cli.suppressions:app", "Addresses that get nothing, and why."),
     ("tasks", "cli.sales:app", "Sales tasks, and the sales side's answer."),
     ("merge", "cli.merging:merge_command", "Two leads are one person."),
     ("privacy", "cli.privacy:app", "What is held about a person, and forgetting them."),

@@ -29,11 +29,13 @@ def listing(*, home: Home = None, json: Json = False) -> int:
     compiled = context.compiled()
     with context.database.read() as connection:
         states, people = sequences.states(connection), entries.counts_by_sequence(connection)
+        reasons = sequences.reasons(connection)
     rows = [
         {
             "sequence": name,
             "title": sequence.title,
             "state": states.get(name, "on"),
+            "reason": reasons.get(name),
             "version": compiled.version(f"sequences/{name}"),
             **{status: people.get(name, {}).get(status, 0) for status in ("active", "goal", "completed", "exited")},
         }
@@ -44,9 +46,9 @@ def listing(*, home: Home = None, json: Json = False) -> int:
     else:
         print_table(
             "Sequences",
-            ["sequence", "state", "active", "goal", "completed", "exited"],
+            ["sequence", "state", "reason", "active", "goal", "completed", "exited"],
             [
-                (row["sequence"], row["state"], row["active"], row["goal"], row["completed"], row["exited"])
+                tuple(row[key] for key in ("sequence", "state", "reason", "active", "goal", "completed", "exited"))
                 for row in rows
             ],
         )

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, literal, or_, select, union_all
 
 from db.conditions import NOW
-from db.tables import dead_letters, messages, sales_tasks, transports
+from db.sending_rates import held_by_rate
+from db.tables import dead_letters, messages, sales_tasks, sequence_states, transports
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ _KINDS: dict[str, Select[Any]] = {
         # Nobody knows whether these were sent; they are never resent by themselves.
         ("messages-unknown", messages.c.handed_over_at, messages.c.status == "unknown"),
         ("transport-paused", transports.c.changed_at, and_(transports.c.paused_until > NOW, transports.c.failures > 0)),
+        # So many readers objected, or so many mailboxes are dead, that it rests until a person lets it go on.
+        ("sequences-held", sequence_states.c.since, held_by_rate()),
         # A field is missing, or the text is unfit; the message waits.
         (
             "messages-cannot-render",

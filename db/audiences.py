@@ -12,12 +12,15 @@ from sqlalchemy import Connection, RowMapping, and_, case, delete, func, literal
 from db import work
 from db.batches import listed, looked_up
 from db.conditions import NOW, Scope, compile_condition
+from db.messages import BASIS_NOT_ALLOWED, NO_CONSENT, is_barred
 from db.sales_tasks import has_open_task
 from db.statistics import refresh
 from db.subqueries import there_is
 from db.tables import audience_choices, audience_members, consent_states, leads, suppressions
 from nurture.definitions.audiences import Audience
 from nurture.definitions.bundle import Bundle
+from nurture.permissions import Permissions, permissions_of
+from nurture.stops import scopes_of
 
 PLATFORM: sa.BindParameter[str] = sa.bindparam("on_platform", type_=sa.String())
 
@@ -28,9 +31,11 @@ class AudiencePlan:
     def __init__(self, name: str, audience: Audience, bundle: Bundle) -> None:
         self.name = name
         self.audience = audience
-        wanted = _wanted(name, audience, bundle)
         # For whoever asks why somebody is, or is not, a member.
-        self.wanted, self.allowed, self.suppressed = wanted, _allowed(audience), _suppressed()
+        self.allowed, self.suppressed = _allowed(audience, permissions_of(bundle)), _suppressed(audience)
+        self.granted = _granted(audience)
+        self.wanted = wanted = self._wanted(bundle)
+        why = self._why()
         no_longer = not_(there_is(leads, leads.c.id == audience_members.c.lead_id, *wanted))
         mine = and_(audience_members.c.platform == PLATFORM, audience_members.c.audience == name)
         # Not a list of the known: one that is longer than its memory PostgreSQL walks for each lead.
@@ -46,7 +51,7 @@ class AudiencePlan:
                 audience_members.c.batch.is_(None),
                 no_longer,
             )
-            .values(status="removed", reason=_why(audience), changed_at=NOW)
+            .values(status="removed", reason=why, changed_at=NOW)
         )
         # Its worker died during the upload: perhaps the platform has been told, so it is told the contrary.
         self.perhaps_told = (
@@ -57,12 +62,44 @@ class AudiencePlan:
                 audience_members.c.batch.is_not(None),
                 no_longer,
             )
-            .values(status="removing", reason=_why(audience), changed_at=NOW, batch=None)
+            .values(status="removing", reason=why, changed_at=NOW, batch=None)
         )
         self.remove = (
             update(audience_members)
             .where(mine, audience_members.c.status == "member", no_longer)
-            .values(status="removing", reason=_why(audience), changed_at=NOW)
+            .values(status="removing", reason=why, changed_at=NOW)
+        )
+
+    def _wanted(self, bundle: Bundle) -> list[Any]:
+        """Who should be a member: by criteria or step, with consent for advertising, and never against suppression."""
+        choice = and_(audience_choices.c.audience == self.name, audience_choices.c.lead_id == leads.c.id)
+        added = there_is(audience_choices, choice, audience_choices.c.choice == "add")
+        removed = there_is(audience_choices, choice, audience_choices.c.choice == "remove")
+        ways: list[Any] = [added] if self.audience.by_steps else []
+        if self.audience.when is not None:
+            ways.append(compile_condition(self.audience.when, Scope(bundle.fields)))
+        # The cheap questions first; the criteria are asked only of those who may be told to a platform at all.
+        conditions: list[Any] = [leads.c.email.is_not(None), leads.c.merged_into_id.is_(None)]
+        if self.audience.kind == "prospecting":
+            conditions += [leads.c.stage != "customer", not_(has_open_task(leads.c.id))]
+        # Also an exclusion is an upload of people, and needs their consent.
+        conditions += [self.allowed, not_(self.suppressed), not_(removed), or_(*ways) if ways else sa.false()]
+        return conditions
+
+    def _why(self) -> Any:
+        """Why a member leaves."""
+        reasons: list[tuple[Any, str]] = [
+            (self.suppressed, "suppressed"),
+            (not_(self.granted), NO_CONSENT),
+            (not_(self.allowed), BASIS_NOT_ALLOWED),
+        ]
+        if self.audience.kind == "prospecting":
+            reasons += [(leads.c.stage == "customer", "customer"), (has_open_task(leads.c.id), "in-sales-hands")]
+        return (
+            select(case(*reasons, else_="criteria"))
+            .where(leads.c.id == audience_members.c.lead_id)
+            .correlate(audience_members)
+            .scalar_subquery()
         )
 
     def plan(self, connection: Connection, platform: str, now: datetime) -> dict[str, int]:
@@ -87,51 +124,28 @@ class AudiencePlan:
         return {"audience_adds": adding, "audience_removals": removing, "audience_cancelled": cancelled}
 
 
-def _wanted(name: str, audience: Audience, bundle: Bundle) -> list[Any]:
-    """Who should be a member: by criteria or step, with consent for advertising, and never against suppression."""
-    choice = and_(audience_choices.c.audience == name, audience_choices.c.lead_id == leads.c.id)
-    added = there_is(audience_choices, choice, audience_choices.c.choice == "add")
-    removed = there_is(audience_choices, choice, audience_choices.c.choice == "remove")
-    ways: list[Any] = [added] if audience.by_steps else []
-    if audience.when is not None:
-        ways.append(compile_condition(audience.when, Scope(bundle.fields)))
-    # The cheap questions first; the criteria are asked only of those who may be told to a platform at all.
-    conditions: list[Any] = [leads.c.email.is_not(None), leads.c.merged_into_id.is_(None)]
-    if audience.kind == "prospecting":
-        conditions += [leads.c.stage != "customer", not_(has_open_task(leads.c.id))]
-    # Also an exclusion is an upload of people, and needs their consent.
-    conditions += [_allowed(audience), not_(_suppressed()), not_(removed), or_(*ways) if ways else sa.false()]
-    return conditions
-
-
-def _allowed(audience: Audience) -> Any:
+def _granted(audience: Audience, *conditions: Any) -> Any:
     return there_is(
         consent_states,
         consent_states.c.lead_id == leads.c.id,
         consent_states.c.topic == audience.topic,
         consent_states.c.status == "granted",
         consent_states.c.basis != "none",
+        *conditions,
     )
 
 
-def _suppressed() -> Any:
+def _allowed(audience: Audience, permissions: Permissions) -> Any:
+    """Granted, on a basis that the topic takes."""
+    return _granted(audience, not_(is_barred(consent_states.c.topic, consent_states.c.basis, permissions)))
+
+
+def _suppressed(audience: Audience) -> Any:
     return there_is(
         suppressions,
         suppressions.c.email_hash == leads.c.email_hash,
         suppressions.c.lifted_at.is_(None),
-        suppressions.c.scope == "all",
-    )
-
-
-def _why(audience: Audience) -> Any:
-    reasons: list[tuple[Any, str]] = [(_suppressed(), "suppressed"), (not_(_allowed(audience)), "no-consent")]
-    if audience.kind == "prospecting":
-        reasons += [(leads.c.stage == "customer", "customer"), (has_open_task(leads.c.id), "in-sales-hands")]
-    return (
-        select(case(*reasons, else_="criteria"))
-        .where(leads.c.id == audience_members.c.lead_id)
-        .correlate(audience_members)
-        .scalar_subquery()
+        suppressions.c.scope.in_(scopes_of(audience.topic, "ads")),
     )
 
 

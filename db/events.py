@@ -9,9 +9,7 @@ from sqlalchemy import Connection, RowMapping, func, select, update
 
 from db.batches import add_columns, ids, listed
 from db.tables import events, identities, leads, messages
-
-# Facts that forbid sending; their effect is written in the transaction that stores them.
-STOPPING = ("email.unsubscribed", "email.complained", "email.bounced")
+from nurture.stops import KINDS
 
 
 class Answered(NamedTuple):
@@ -68,7 +66,7 @@ def attach(connection: Connection, identity_ids: Iterable[int]) -> int:
 
 
 def stopping(connection: Connection, lead_ids: Iterable[int]) -> list[RowMapping]:
-    """The unsubscribes, complaints and bounces of some leads."""
+    """What some leads have said about consent, and what happened to their mailbox, in the order of time."""
     wanted = sorted(set(lead_ids))
     if not wanted:
         return []
@@ -80,8 +78,9 @@ def stopping(connection: Connection, lead_ids: Iterable[int]) -> list[RowMapping
         events.c.source_event_id,
         events.c.occurred_at,
         events.c.properties,
-    ).where(events.c.lead_id.in_(select(asked.c.id)), events.c.type.in_(STOPPING))
-    return list(connection.execute(rows).mappings())
+        events.c.message_id,
+    ).where(events.c.lead_id.in_(select(asked.c.id)), events.c.type.in_(KINDS))
+    return list(connection.execute(rows.order_by(events.c.occurred_at, events.c.tiebreak)).mappings())
 
 
 def first_seen(connection: Connection, lead_ids: Iterable[int]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from db.messages import FREQUENCY_CAP, ON_HOLD, moved_on, ready, refusal
 from db.subqueries import there_is
 from db.tables import accounts, consent_states, leads, messages
 from db.types import UTCDateTime, database_clock, plus_seconds
+from nurture.permissions import Permissions
 
 # Temporary refusals are tried again after so long; the last pause repeats, so that trying ends after three days.
 RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
@@ -174,6 +176,7 @@ def hand_over(
     subject: str,
     locale: str | None,
     caps: ContactCaps,
+    permissions: Permissions,
     pausing: Collection[str] = (),
 ) -> str | None:
     """The point of no return: check everything once more under lock, then set `handing_over`; returns the refusal.
@@ -184,7 +187,7 @@ def hand_over(
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"message": message_id})
-    row = connection.execute(caps.checked(_CHECK), {"message": message_id, "now": now}).one()
+    row = connection.execute(caps.checked(check_statement(permissions)), {"message": message_id, "now": now}).one()
     if row.owner != owner or row.status != "claimed":
         return "taken-over"
     # Sales has got the lead just now: a sequence that pauses puts its mail off, any other one skips it.
@@ -212,7 +215,9 @@ def hand_over(
     return None
 
 
-def _check_statement() -> Any:
+@lru_cache(maxsize=16)
+def check_statement(permissions: Permissions) -> Any:
+    """What is asked of one message under lock; built once for the definitions that say the same."""
     consent = (
         select(consent_states.c.consent_id)
         .where(consent_states.c.lead_id == messages.c.lead_id, consent_states.c.topic == messages.c.topic)
@@ -223,13 +228,12 @@ def _check_statement() -> Any:
         messages.c.status,
         messages.c.sequence,
         or_(messages.c.sequence.in_(SEQUENCES_ON_HOLD), is_held(messages.c.enrollment_id)).label("on_hold"),
-        refusal().label("refusal"),
+        refusal(permissions).label("refusal"),
         consent.label("consent_id"),
     ).where(messages.c.id == sa.bindparam("message", type_=sa.BigInteger()))
 
 
 # Built once: they are on the way of every single message.
-_CHECK = _check_statement()
 _ID: sa.BindParameter[int] = sa.bindparam("message", type_=sa.BigInteger())
 _MESSAGE = messages.c.id == _ID
 _MINE = messages.c.owner == sa.bindparam("worker", type_=sa.String())

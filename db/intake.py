@@ -17,7 +17,7 @@ from db import account_scores, accounts, dead_letters, events, identities, leads
 from db.batches import ids, next_ids, one_intake_at_a_time
 from db.leads import Draft
 from db.statistics import grown
-from db.stops import Stops
+from db.stops import Fact, Stops
 from db.tables import consent_states
 from db.tables import events as event_table
 from db.tables import identities as identity_table
@@ -39,6 +39,7 @@ from nurture.records import (
     Refused,
     is_inferred,
 )
+from nurture.stops import KINDS
 
 FUTURE_ALLOWED = timedelta(minutes=5)
 
@@ -140,6 +141,7 @@ class _Batch:
         self.gained_address: set[int] = set()
         self.touched: set[int] = set()
         self.left: set[int] = set()  # accounts that somebody has left for another
+        self.answers: dict[tuple[str, str], int] = {}  # the messages that the facts about consent answer
         self.drafts: dict[int, Draft] = {}
 
     def sort_out(self, records: Sequence[Record]) -> None:
@@ -335,7 +337,7 @@ class _Batch:
 
     def _stopped_or_consenting(self) -> set[int]:
         """Leads whose sending may be forbidden by this batch; who is about to send locks them too."""
-        stopped = {lead for event, lead in self.events if lead is not None and event.type in events.STOPPING}
+        stopped = {lead for event, lead in self.events if lead is not None and event.type in KINDS}
         return stopped | {lead for record, lead in self.leads if record.consents}
 
     def write_events(self) -> None:
@@ -368,6 +370,11 @@ class _Batch:
         """The columns of the events, and those in which all of them are alike."""
         given = [event for event, _ in self.new_events]
         answers = [event.message_id or self._message_of(event) for event in given]
+        self.answers = {
+            (event.source, event.source_event_id): message
+            for event, message in zip(given, answers, strict=True)
+            if message is not None and event.type in KINDS
+        }
         verdicts = [self._first_verdict(event, answer) for event, answer in zip(given, answers, strict=True)]
         columns: dict[str, list[Any]] = {
             "source": [event.source for event in given],
@@ -407,33 +414,19 @@ class _Batch:
         account_scores.left(self.connection, sorted(self.left), self.now, silent=self.silent)
 
     def write_consents(self) -> None:
-        """Write consents, and what unsubscribes, complaints and hard bounces forbid, in the transaction of the fact."""
-        stops = Stops(self.catalogue, self.secret, self.source, self.now)
+        """Write consents, and what facts say about consent and suppression, in the transaction that stores them."""
+        stops = Stops(self.catalogue, self.secret, self.now)
         for record, lead in self.leads:
             if record.consents:
                 stops.add_consents(lead, record.consents)
         for event, owner in self.new_events:
-            if owner is not None and event.type in events.STOPPING:
-                stops.add_fact(
-                    owner,
-                    event.type,
-                    event.source,
-                    event.source_event_id,
-                    event.occurred_at,
-                    event.properties,
-                    event.contact.get("email"),
-                )
+            if owner is not None and event.type in KINDS:
+                key = event.source, event.source_event_id
+                fact = Fact(owner, event.type, *key, event.occurred_at, event.properties, self.answers.get(key))
+                stops.add_fact(fact, event.contact.get("email"))
         # Facts from before the lead was recognised, or before it had an address that could be suppressed.
         for row in events.stopping(self.connection, self.gained_address | self.attached_to):
-            stops.add_fact(
-                row["lead_id"],
-                row["type"],
-                row["source"],
-                row["source_event_id"],
-                row["occurred_at"],
-                row["properties"],
-                None,
-            )
+            stops.add_fact(Fact(**row))
         changed, self.counts.suppressed = stops.write(self.connection)
         self.counts.consents_changed = len(changed)
         self.touched |= changed

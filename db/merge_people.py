@@ -16,6 +16,7 @@ from db.leads import Draft
 from db.suppressions import Stop, suppress
 from db.tables import consent_states, consents, identities, leads, suppressions
 from nurture.records import FIRST_STAYS
+from nurture.stops import OF_THE_MAILBOX
 
 # The source of what a merge says about consent.
 SOURCE = "merge"
@@ -116,7 +117,7 @@ def strictness(state: Any) -> tuple[int, bool]:
 def join_suppressions(connection: Connection, hashes: Iterable[str | None], now: datetime) -> int:
     """What the person refused under one address holds for the other; returns how many suppressions are new.
 
-    That a mailbox is dead says nothing about another one.
+    That a mailbox is dead, or takes nothing, says nothing about another one.
     """
     both = sorted({each for each in hashes if each})
     if len(both) < 2:
@@ -126,7 +127,7 @@ def join_suppressions(connection: Connection, hashes: Iterable[str | None], now:
         select(table.c.email_hash, table.c.scope, table.c.reason).where(
             or_(*(table.c.email_hash == each for each in both)),
             table.c.lifted_at.is_(None),
-            table.c.reason != "hard_bounce",
+            table.c.reason.not_in(sorted(OF_THE_MAILBOX)),
         )
     ).all()
     return suppress(

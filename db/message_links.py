@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from db.identities import survivors
 from db.tables import consents, messages
@@ -12,20 +13,28 @@ from db.tables import consents, messages
 
 @dataclass(frozen=True, slots=True)
 class MessageLink:
-    """A message and its lead as known today; `last_grant` is the id of the last consent that the lead gave, else 0."""
+    """A message and its lead as known today.
+
+    `last_grant` is the id of the last consent that the lead gave, `last_word` that of the last word it said about any
+    topic; 0 where there is none. `sent_at` is None while it has not been handed over.
+    """
 
     message_id: int
     lead_id: int
     last_grant: int
+    last_word: int
+    sent_at: datetime | None
 
 
 def of_key(connection: Connection, key: str) -> MessageLink | None:
     """The message with this key, None when there is none or its lead is no more."""
-    row = connection.execute(select(messages.c.id, messages.c.lead_id).where(messages.c.key == key)).one_or_none()
+    columns = messages.c.id, messages.c.lead_id, messages.c.handed_over_at
+    row = connection.execute(select(*columns).where(messages.c.key == key)).one_or_none()
     if row is None:
         return None
     lead = survivors(connection, [int(row.lead_id)]).get(int(row.lead_id))
     if lead is None:
         return None
-    granted = select(func.max(consents.c.id)).where(consents.c.lead_id == lead, consents.c.status == "granted")
-    return MessageLink(int(row.id), lead, int(connection.execute(granted).scalar() or 0))
+    granted = func.max(case((consents.c.status == "granted", consents.c.id)))
+    last = connection.execute(select(granted, func.max(consents.c.id)).where(consents.c.lead_id == lead)).one()
+    return MessageLink(int(row.id), lead, int(last[0] or 0), int(last[1] or 0), row.handed_over_at)

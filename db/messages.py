@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from db.batches import listed
 from db.conditions import NOW
 from db.holds import IN_SALES_HANDS, is_held
 from db.sales_tasks import has_open_task
-from db.subqueries import there_is
+from db.subqueries import there_is, value_of
 from db.tables import (
     consent_states,
     enrollments,
@@ -27,8 +28,15 @@ from db.tables import (
 )
 from db.types import UTCDateTime, epoch_seconds, plus_seconds
 from db.windows import Place, opening
+from nurture.permissions import Permissions
+from nurture.stops import LIFTED_BY_CONFIRMATION
 
 STATUSES = ("queued", "claimed", "handing_over", "accepted", "rejected", "failed", "unknown", "skipped")
+# Why a marketing message is refused: nobody allowed it, it waits for a double opt-in, or it was allowed on a basis that
+# the topic does not take.
+NO_CONSENT, NOT_CONFIRMED, BASIS_NOT_ALLOWED = "no-consent", "not-confirmed", "basis-not-allowed"
+# So many mails that ask for a confirmation may reach one lead in a day.
+MOST_CONFIRMATIONS = 3
 # Why a message went back to the queue at the hand-over.
 ON_HOLD = "on-hold"
 # Why a message waits in the queue: these two move its expiry on by as long as they hold it.
@@ -36,35 +44,92 @@ QUIET_HOURS = "quiet-hours"
 FREQUENCY_CAP = "frequency-cap"
 
 
-def refusal() -> Any:
+def refusal(permissions: Permissions) -> Any:
     """Why a message must not be sent now, or NULL; the same expression at planning and at the hand-over."""
-    suppressed = there_is(
-        suppressions,
-        suppressions.c.email_hash == leads.c.email_hash,
-        suppressions.c.lifted_at.is_(None),
-        or_(suppressions.c.scope == "all", suppressions.c.scope == literal("topic:") + messages.c.topic),
-    )
-    consent = and_(consent_states.c.lead_id == leads.c.id, consent_states.c.topic == messages.c.topic)
-    withdrawn = there_is(consent_states, consent, consent_states.c.status == "withdrawn")
-    granted = there_is(consent_states, consent, consent_states.c.status == "granted", consent_states.c.basis != "none")
+    asks = messages.c.email.in_(sorted(permissions.confirming)) if permissions.confirming else sa.false()
+    word = _word(permissions)
     ended = there_is(enrollments, enrollments.c.id == messages.c.enrollment_id, enrollments.c.status != "active")
     stopped = there_is(
         sequence_states, sequence_states.c.sequence == messages.c.sequence, sequence_states.c.state == "stop"
     )
-    reason = case(
+    reasons: list[tuple[Any, Any]] = [
         (leads.c.email.is_(None), "no-address"),
         (leads.c.merged_into_id.is_not(None), "merged"),
-        (suppressed, "suppressed"),
-        (and_(messages.c.marketing, withdrawn), "unsubscribed"),
-        (and_(messages.c.marketing, sa.not_(granted)), "no-consent"),
+        (_suppressed(asks), "suppressed"),
+        (and_(messages.c.marketing, word != "granted"), word),
+    ]
+    if permissions.confirming:
+        reasons += [
+            (and_(asks, word != NOT_CONFIRMED), "nothing-to-confirm"),
+            (and_(asks, _asked_today(permissions) >= MOST_CONFIRMATIONS), "too-many-confirmations"),
+        ]
+    reasons += [
         (and_(messages.c.marketing, leads.c.stage == "customer"), "customer"),
         (and_(messages.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
         (ended, "left-sequence"),
         (stopped, "sequence-stopped"),
         (messages.c.expires_at < NOW, "too-late"),
-        else_=None,
-    )
+    ]
+    reason = case(*reasons, else_=None)
     return select(reason).where(leads.c.id == messages.c.lead_id).correlate(messages).scalar_subquery()
+
+
+def _suppressed(asks: Any) -> Any:
+    """A mail that asks for a confirmation may go to who has unsubscribed or complained, and then asked for it anew."""
+    anew = there_is(
+        consent_states,
+        consent_states.c.lead_id == leads.c.id,
+        consent_states.c.topic == messages.c.topic,
+        consent_states.c.status == "pending",
+        consent_states.c.since > suppressions.c.since,
+    )
+    return there_is(
+        suppressions,
+        suppressions.c.email_hash == leads.c.email_hash,
+        suppressions.c.lifted_at.is_(None),
+        or_(
+            suppressions.c.scope.in_(("all", "channel:email")),
+            suppressions.c.scope == literal("topic:") + messages.c.topic,
+        ),
+        sa.not_(and_(asks, suppressions.c.reason.in_(sorted(LIFTED_BY_CONFIRMATION)), anew)),
+    )
+
+
+def _word(permissions: Permissions) -> Any:
+    """What the lead's latest word on the topic comes to: `granted`, or the reason why it allows no marketing."""
+    state = consent_states
+    cases = [
+        (state.c.status == "withdrawn", "unsubscribed"),
+        (state.c.status == "pending", NOT_CONFIRMED),
+        (state.c.basis == "none", NO_CONSENT),
+        (is_barred(state.c.topic, state.c.basis, permissions), BASIS_NOT_ALLOWED),
+    ]
+    mine = state.c.lead_id == leads.c.id, state.c.topic == messages.c.topic
+    return func.coalesce(value_of(state, case(*cases, else_="granted"), *mine), NO_CONSENT)
+
+
+def is_barred(topic: Any, basis: Any, permissions: Permissions) -> Any:
+    """A SQL expression: the definitions let nothing about the topic go out on that basis."""
+    bases: dict[str, list[str]] = {}
+    for name, each in sorted(permissions.barred):
+        bases.setdefault(name, []).append(each)
+    return or_(sa.false(), *(and_(topic == name, basis.in_(several)) for name, several in bases.items()))
+
+
+def _asked_today(permissions: Permissions) -> Any:
+    """Whoever types in somebody else's address must not fill that mailbox with questions."""
+    sent = messages.alias("asked_before")
+    return (
+        select(func.count())
+        .where(
+            sent.c.lead_id == leads.c.id,
+            sent.c.handed_over_at > plus_seconds(NOW, -86_400),
+            sent.c.status.in_(("handing_over", "accepted", "unknown")),
+            sent.c.email.in_(sorted(permissions.confirming)),
+        )
+        .correlate_except(sent)
+        .scalar_subquery()
+    )
 
 
 def queued_with(connection: Connection, email: str) -> int:
@@ -88,25 +153,22 @@ def ready() -> Any:
 _ON_HOLD = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
 
 
-def skip_refused(connection: Connection, now: datetime) -> int:
+def skip_refused(connection: Connection, now: datetime, permissions: Permissions) -> int:
     """Settle every ready message that must not be sent, with its reason."""
-    return connection.execute(_SKIP_REFUSED, {"now": now}).rowcount
+    return connection.execute(skip_statement(permissions), {"now": now}).rowcount
 
 
-def _skip_statement() -> Any:
+@lru_cache(maxsize=16)
+def skip_statement(permissions: Permissions) -> Any:
+    """The statement, built once for the definitions that say the same."""
+    refused = refusal(permissions)
+    # Whether a cap held it until now is seen when it is its turn; only then it may be too late.
+    judged_now = or_(messages.c.reason.is_(None), messages.c.reason != FREQUENCY_CAP, refused != "too-late")
     return (
         update(messages)
-        .where(ready(), messages.c.sequence.not_in(_ON_HOLD), refusal().is_not(None), _judged_now())
-        .values(status="skipped", reason=refusal(), settled_at=NOW)
+        .where(ready(), messages.c.sequence.not_in(_ON_HOLD), refused.is_not(None), judged_now)
+        .values(status="skipped", reason=refused, settled_at=NOW)
     )
-
-
-def _judged_now() -> Any:
-    """Whether a cap held it until now is seen when it is its turn; only then it may be too late."""
-    return or_(messages.c.reason.is_(None), messages.c.reason != FREQUENCY_CAP, refusal() != "too-late")
-
-
-_SKIP_REFUSED = _skip_statement()
 
 
 def places_of_ready(connection: Connection, version_ids: Sequence[int], now: datetime) -> list[Place]:

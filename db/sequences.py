@@ -48,6 +48,13 @@ def states(connection: Connection) -> dict[str, str]:
     return {str(name): str(state) for name, state in rows}
 
 
+def reasons(connection: Connection) -> dict[str, str]:
+    """Why sequences are held, drained or stopped, where somebody has said so."""
+    given = sequence_states.c.state != "on", sequence_states.c.reason.is_not(None)
+    rows = connection.execute(select(sequence_states.c.sequence, sequence_states.c.reason).where(*given))
+    return {str(name): str(reason) for name, reason in rows}
+
+
 def take_alone(connection: Connection) -> None:
     """Let nobody hand over a message until this transaction ends; whoever does so now has finished first."""
     if connection.dialect.name == "postgresql":

@@ -190,7 +190,7 @@ class ConsentTest(Part):
     """Operands of `consent`."""
 
     topic: str
-    is_: Literal["granted", "withdrawn", "unknown"] = Field("granted", alias="is")
+    is_: Literal["granted", "pending", "withdrawn", "unknown"] = Field("granted", alias="is")
 
 
 class HasConsent(Part):

@@ -65,6 +65,7 @@ class Consent:
     wording: str | None = None
     evidence: Mapping[str, Any] | None = None
     occurred_at: datetime | None = None  # None: as of the import
+    confirmed: bool = False  # the person has confirmed it in its own mailbox, as a double opt-in asks for
 
 
 # Records are tuples because a frozen dataclass takes three times as long to make, and a file has millions of rows.

@@ -196,4 +196,5 @@ class _Consent:
             source=normalise.text(source or self.default_source, "the consent's source", normalise.FIELD_LIMIT),
             wording=normalise.text(wording, "the wording", lines=True) if wording else None,
             occurred_at=self.at(row, now) if self.at else None,
+            confirmed=self.part.confirmed,
         )

@@ -14,6 +14,8 @@ UNSUBSCRIBE = "unsubscribe"
 CLICK, OPEN, TRAP, VIEW = "click", "open", "trap", "view"
 _KEY_BYTES, _NUMBER_BYTES, _MARK_BYTES = 20, 6, 16
 _SEAL_LENGTH = (_KEY_BYTES + _NUMBER_BYTES + _MARK_BYTES) * 4 // 3
+PREFERENCES = "preferences"
+CONFIRM = "confirm"
 # Longer ones are not ours; they are not even looked at.
 _MAX_LENGTH = 1_000
 

@@ -37,6 +37,7 @@ class Compiled:
         self.stages = plans.stages
         self.tasks = plans.tasks
         self.answers = plans.answers
+        self.permissions = plans.permissions
         self.caps = plans.caps
         self.colleague_pause = plans.colleague_pause
         self.pausing = plans.pausing

@@ -20,7 +20,9 @@ from tasks.context import Context, Run
 from tasks.deliver import deliver
 from tasks.enroll import enroll, enroll_by_time
 from tasks.escalate import escalate
+from tasks.expire_consents import expire_consents
 from tasks.privacy.retention import retention
+from tasks.protect import protect
 from tasks.publish import publish_if_nothing_is
 from tasks.pull_events import pull_events
 from tasks.report import report
@@ -41,7 +43,7 @@ PARTS: Mapping[str, tuple[Step, ...]] = {
     "restage": (restage,),
     "enroll": (enroll,),
     "advance": (advance,),
-    "deliver": (deliver,),
+    "deliver": (protect, deliver),
     "sync-audiences": (sync_audiences,),
     "escalate": (escalate,),
     "retention": (retention,),
@@ -50,11 +52,13 @@ PARTS: Mapping[str, tuple[Step, ...]] = {
 }
 DAILY_SYNC: tuple[Step, ...] = (
     pull_events,
+    expire_consents,
     rescore,
     restage,
     enroll,
     enroll_by_time,
     advance,
+    protect,
     deliver,
     sync_audiences,
     escalate,
@@ -62,7 +66,7 @@ DAILY_SYNC: tuple[Step, ...] = (
     audit,
     report,
 )
-FOLLOW_UP: tuple[Step, ...] = (pull_events, rescore, restage, enroll, advance, deliver, escalate)
+FOLLOW_UP: tuple[Step, ...] = (pull_events, rescore, restage, enroll, advance, protect, deliver, escalate)
 FLOWS: Mapping[str, tuple[Step, ...]] = {"daily-sync": DAILY_SYNC, "follow-up": FOLLOW_UP, **PARTS}
 
 

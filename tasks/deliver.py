@@ -29,7 +29,7 @@ def deliver(run: Run) -> dict[str, int]:
         counts.update(hand_over.recover(connection, now, context.email.name if abilities.key_lives else None))
         _stop_asked(connection, run)
         holds.pause_for_sales(connection, compiled.pausing, now)
-        counts["messages_skipped"] += messages.skip_refused(connection, now)
+        counts["messages_skipped"] += messages.skip_refused(connection, now, compiled.permissions)
         counts["messages_held"] += _hold_for_windows(connection, compiled, run)
         capped = compiled.caps.plan(connection, now)
         counts["messages_capped"] += capped

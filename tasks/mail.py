@@ -13,7 +13,8 @@ from nurture.rendering.dkim import DkimSigner, dkim_signer
 from nurture.rendering.mime import MailPlan, build_mime
 from nurture.rendering.render import RenderedEmail
 from nurture.rendering.tracking import links_of, with_counted_links, with_pixel, with_trap
-from nurture.tokens import CLICK, OPEN, TRAP, UNSUBSCRIBE, VIEW, seal, sign
+from nurture.tokens import CLICK, OPEN, PREFERENCES, TRAP, UNSUBSCRIBE, VIEW, seal, sign
+from tasks.confirm import confirm_link
 from tasks.context import Compiled
 from tasks.plans import Plans
 from tasks.settings import Settings
@@ -190,7 +191,7 @@ def mail_context(row: Mapping[str, Any], bundle: Bundle, key: str, settings: Set
             "url": settings.project.url,
             "postal_address": settings.project.postal_address,
         },
-        "links": {**own_links(key, settings), "website": settings.project.url},
+        "links": {**own_links(key, settings), **_confirm(row, bundle, key, settings), "website": settings.project.url},
         "event": {
             "title": attributes.get("event_title"),
             "url": attributes.get("event_url"),
@@ -202,12 +203,18 @@ def mail_context(row: Mapping[str, Any], bundle: Bundle, key: str, settings: Set
 def own_links(key: str, settings: Settings) -> dict[str, str]:
     """Signed, opaque links that name the message and nothing else."""
     secret, base = settings.secret_bytes(), settings.web.base_url.rstrip("/")
-    token = sign(secret, UNSUBSCRIBE, key)
     return {
-        "unsubscribe": f"{base}/u/{token}",
-        "preferences": f"{base}/p/{token}",
+        "unsubscribe": f"{base}/u/{sign(secret, UNSUBSCRIBE, key)}",
+        "preferences": f"{base}/p/{sign(secret, PREFERENCES, key)}",
         "view": f"{base}/v/{seal(secret, VIEW, key)}",
     }
+
+
+def _confirm(row: Mapping[str, Any], bundle: Bundle, key: str, settings: Settings) -> dict[str, str]:
+    """The link of an e-mail that asks for a confirmation; nothing for any other."""
+    if row.get("email") not in bundle.emails or not bundle.emails[row["email"]].asks_to_confirm:
+        return {}
+    return {"confirm": confirm_link(settings.web.base_url, settings.secret_bytes(), key, row["topic"])}
 
 
 def _keyed_address(address: str | None, key: str) -> str | None:

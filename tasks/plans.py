@@ -17,6 +17,7 @@ from db.scores import ScorePlan
 from db.stages import StagePlan
 from db.verdicts import VerdictPlan
 from nurture.definitions.bundle import Bundle, bundle_from_documents
+from nurture.permissions import permissions_of
 from nurture.rendering.fields import with_profile_fields
 from nurture.rendering.render import Renderer
 
@@ -36,6 +37,7 @@ class Plans:
         self.stages = StagePlan(bundle)
         self.tasks = TaskPlan(bundle)
         self.answers = AnswerPlan(bundle)
+        self.permissions = permissions_of(bundle)
         self.caps = ContactCaps(bundle.lifecycle.contact.caps)
         pause = bundle.rules.colleague_pause
         self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None

@@ -43,6 +43,7 @@ def preview_email(context: Context, email: str, lead: str | None, locale: str | 
             if found is None:
                 raise UnknownLead(f"no lead is known as `{lead}`; give an id, an address or another identifier")
             row = hand_over.reader(connection, found)
+    row |= {"email": email, "topic": bundle.emails[email].topic}
     data = mail_context(row, bundle, message_key(context.settings.secret_bytes(), 0, "preview"), context.settings)
     try:
         shown = Renderer(bundle.emails.values(), with_profile_fields(bundle.catalogue.fields)).render(

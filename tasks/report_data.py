@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from db import definitions, experiments, outcomes, reports, runs
+from db import sending_rates as sent
 from db.engine import Connection, Database
+from nurture import sending_rates
 from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.program import flatten
 
@@ -34,6 +36,7 @@ def gather(database: Database, now: datetime) -> Facts:
             "messages": reports.messages_by_status(connection),
             "messages_by_day": reports.messages_by_day(connection, period.live_since, period.until) if period else [],
             "sequences": _sequences(connection, bundle),
+            "rates": _rates(connection, bundle, period.until) if bundle and period else [],
             "speed_to_lead": outcomes.speed_to_lead(connection),
             "sales": {
                 "by_source": outcomes.tasks_by_source(connection),
@@ -83,6 +86,16 @@ def _sequences(connection: Connection, bundle: Bundle | None) -> list[Facts]:
         step_of(row)["goals"] += row["goals"]
     _experiments(connection, found)
     return [{**each, "steps": _plainly(each["steps"].values())} for each in found.values()]
+
+
+def _rates(connection: Connection, bundle: Bundle, now: datetime) -> list[Facts]:
+    """Complaint and bounce rates past a limit, and the sequences that rest because of one."""
+    limits = bundle.lifecycle.deliverability
+    found = sending_rates.findings(sent.sendings(connection, limits.window, now), limits)
+    resting = [
+        {"sequences": [name], "says": reason, "resting": True} for name, reason in sent.resting(connection).items()
+    ]
+    return resting + [{"sequences": list(each.sequences), "says": each.reason, "resting": False} for each in found]
 
 
 def _experiments(connection: Connection, found: dict[str, Facts]) -> None:

@@ -13,11 +13,22 @@ _ENOUGH = 30
 
 def remarks(facts: Facts) -> list[str]:
     """The remarks that the figures give rise to, most useful first."""
-    return [
+    return _rates(facts) + [
         said
         for said in (_weakest_mail(facts), _not_sent(facts), _rejections(facts), _best_source(facts), _letters(facts))
         if said
     ]
+
+
+def _rates(facts: Facts) -> list[str]:
+    said = []
+    for row in facts["rates"]:
+        names = ", ".join(row["sequences"])
+        if row["resting"]:
+            said.append(f"{names} rests, {row['says']}: look at its mails, then `ripen sequences resume {names}`.")
+        else:
+            said.append(f"Near the limit, {names}, {row['says']}.")
+    return said
 
 
 def _weakest_mail(facts: Facts) -> str | None:

@@ -28,6 +28,8 @@ class Advice(NamedTuple):
 ADVICE: Mapping[str, Advice] = {
     "messages-unknown": Advice("messages whose reply was lost", "ripen messages --status unknown"),
     "transport-paused": Advice("e-mail transport that refuses us", "ripen doctor"),
+    "sequences-held": Advice("sequences held for complaints or bounces", "ripen sequences"),
+    "rates": Advice("complaint or bounce rates near their limit", "ripen report"),
     "messages-cannot-render": Advice("messages that lack a field", "ripen messages --status queued"),
     "tasks-overdue": Advice("sales tasks past their time", "ripen tasks"),
     "crm-failed": Advice("sales tasks that the CRM refused", "ripen tasks"),
@@ -58,6 +60,9 @@ def summarise(database: Database, outcome: Outcome, time_zone: str) -> Summary:
     with database.read() as connection:
         troubles = attention.troubles(connection, outcome.now)
         breaches = sum(int(each["rows"]) for each in outcome.notes.get("audit", ()))
+        warnings = sum(not each["hold"] for each in outcome.notes.get("rates", ()))
+        if warnings:
+            troubles.append(Trouble("rates", warnings, None))
         if breaches:
             troubles.append(Trouble("audit", breaches, None))
         return Summary(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.explaining.layout import time
-from cli.explaining.ledgers import show_audiences, show_consents, show_messages, show_tasks
+from cli.explaining.ledgers import show_audiences, show_consents, show_messages, show_suppressions, show_tasks
 from cli.explaining.score import show_score
 from cli.explaining.sequences import show_not_in, show_sequences
 from cli.explaining.stage import show_missing, show_stage
@@ -79,6 +79,7 @@ def show(terminal: Console, facts: dict[str, Any], as_of: datetime | None = None
     show_tasks(terminal, facts["sales_tasks"])
     show_audiences(terminal, facts.get("audiences", []))
     show_consents(terminal, facts["consents"])
+    show_suppressions(terminal, facts["suppressions"])
 
 
 __all__ = ["explain_command", "present", "show", "show_score"]

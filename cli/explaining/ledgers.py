@@ -50,8 +50,30 @@ def show_audiences(terminal: Console, audiences: list[dict[str, Any]]) -> None:
 
 
 def show_consents(terminal: Console, consents: list[dict[str, Any]]) -> None:
-    """What the lead allows."""
-    shown = table("Consent", "Topic", "Status", "Basis", "Since", "From")
+    """What the lead allows, since when, and what says so."""
+    shown = table("Consent", "Topic", "Status", "Basis", "Since", "From", "Evidence")
     for each in consents:
-        shown.add_row(each["topic"], each["status"], each["basis"], day(each["since"]), each["source"] or "")
+        basis = each["basis"] if each["status"] == "granted" else ""
+        shown.add_row(each["topic"], each["status"], basis, day(each["since"]), each["source"] or "", _evidence(each))
     print_or(terminal, shown, "No consent recorded: no marketing e-mail is sent.")
+
+
+def show_suppressions(terminal: Console, suppressions: list[dict[str, Any]]) -> None:
+    """What stops the address, and why what was lifted was lifted."""
+    shown = table("Suppressions", "Scope", "Reason", "Since", "Lifted", "Because")
+    for each in suppressions:
+        lifted = day(each["lifted_at"]) if each["lifted_at"] else ""
+        shown.add_row(each["scope"], each["reason"], day(each["since"]), lifted, each["lifted_because"] or "")
+    if suppressions:
+        terminal.print(shown)
+
+
+def _evidence(consent: dict[str, Any]) -> str:
+    """The version of the text that the person agreed to, and the facts behind it, in a few words."""
+    said = []
+    if consent.get("wording"):
+        said.append(f"text {str(consent['wording'])[:40]}")
+    for key, value in (consent.get("evidence") or {}).items():
+        if isinstance(value, str | int) and key != "source_event_id":
+            said.append(f"{key} {value}")
+    return ", ".join(said)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, not_, or_, select, union
+from sqlalchemy import Connection, Select, and_, case, func, not_, or_, select, union, update
 
 from db import work
-from db.audit.check import Check, Done, Scene
+from db.audit.check import SYNCED_AT, Check, Done, Scene
 from db.subqueries import there_is
-from db.tables import consent_states, consents
+from db.tables import consent_states, consents, suppressions
+from db.types import plus_seconds
+from nurture.stops import CONFIRMATION, NEVER_BY_OPERATOR
 
 _STRICTNESS = {"granted": 0, "pending": 1, "withdrawn": 2}
+# Given up after thirty days by the daily sync; here with a day to spare.
+_PENDING_AT_MOST = timedelta(days=31)
 _FIELDS = ("status", "basis", "since", "consent_id")
 
 
@@ -77,6 +82,38 @@ def _rebuild(connection: Connection, scene: Scene) -> Done:
     return [("leads whose consents were rebuilt from their record", len(wrong))]
 
 
+def _lifted_by_nothing(connection: Connection, scene: Scene) -> Select[Any]:
+    """One that ended without a word why, or that only the person itself could have lifted."""
+    why = func.coalesce(suppressions.c.lifted_because, "")
+    own = suppressions.c.reason.in_(sorted(NEVER_BY_OPERATOR)), not_(why.startswith(f"{CONFIRMATION}:"))
+    return select(suppressions.c.id).where(suppressions.c.lifted_at.is_not(None), or_(why == "", and_(*own)))
+
+
+def _stands_again(connection: Connection, scene: Scene) -> Done:
+    """What nothing has lifted holds; where it has been noted anew meanwhile, the old row is history."""
+    wrong = list(connection.execute(scene.these(_lifted_by_nothing(connection, scene))).scalars())
+    other = suppressions.alias()
+    anew = there_is(
+        other,
+        other.c.email_hash == suppressions.c.email_hash,
+        other.c.scope == suppressions.c.scope,
+        other.c.reason == suppressions.c.reason,
+        other.c.lifted_at.is_(None),
+    )
+    ended = suppressions.c.id.in_(wrong)
+    later = update(suppressions).where(ended, anew).values(lifted_because=f"{CONFIRMATION}: none, noted anew")
+    connection.execute(later)
+    back = update(suppressions).where(ended, not_(anew)).values(lifted_at=None, lifted_because=None)
+    return [("suppressions that stand again", connection.execute(back).rowcount)]
+
+
+def _pending_for_ever(connection: Connection, scene: Scene) -> Select[Any]:
+    given_up = plus_seconds(SYNCED_AT, -_PENDING_AT_MOST.total_seconds())
+    return select(consent_states.c.lead_id).where(
+        consent_states.c.status == "pending", consent_states.c.since < given_up
+    )
+
+
 CHECKS: tuple[Check, ...] = (
     Check(
         "consent-states",
@@ -84,5 +121,18 @@ CHECKS: tuple[Check, ...] = (
         "`ripen explain` the lead and compare",
         _differs,
         _rebuild,
+    ),
+    Check(
+        "suppression-lifts",
+        "a suppression ends by an act that says why, and a complaint by the person's own confirmation",
+        "`ripen suppressions --address ADDRESS` shows what stopped whom; lift what should end with a reason",
+        _lifted_by_nothing,
+        _stands_again,
+    ),
+    Check(
+        "pending-consent",
+        "what nobody confirms is given up after thirty days",
+        "run `ripen run daily-sync`",
+        _pending_for_ever,
     ),
 )

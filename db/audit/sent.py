@@ -7,8 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, literal, not_, or_, select
 
 from db.audit.check import Check, Scene
+from db.messages import is_barred
 from db.subqueries import there_is, value_of
-from db.tables import consents, events, leads, messages, sequence_states, suppressions
+from db.tables import consents, events, leads, messages, publications, sequence_states, suppressions
+from nurture.permissions import Permissions, permissions_of
+from nurture.stops import LIFTED_BY_CONFIRMATION
 
 # Why the audit wrote a row of the ledger that nobody had written: of what it stands for nothing is known.
 LEDGER_ROW_LOST = "ledger-row-lost"
@@ -46,12 +49,16 @@ def _sent_against_suppression(connection: Connection, scene: Scene) -> Select[An
         events.c.occurred_at == suppressions.c.since,
         events.c.received_at >= messages.c.handed_over_at,
     )
-    scope = or_(suppressions.c.scope == "all", suppressions.c.scope == literal("topic:") + messages.c.topic)
+    scope = or_(
+        suppressions.c.scope.in_(("all", "channel:email")),
+        suppressions.c.scope == literal("topic:") + messages.c.topic,
+    )
     stopped = and_(
         suppressions.c.email_hash == leads.c.email_hash,
         suppressions.c.since < messages.c.handed_over_at,
         or_(suppressions.c.lifted_at.is_(None), suppressions.c.lifted_at > messages.c.handed_over_at),
         scope,
+        not_(_asked_anew(scene)),
     )
     return (
         select(messages.c.id)
@@ -60,6 +67,20 @@ def _sent_against_suppression(connection: Connection, scene: Scene) -> Select[An
         .where(_SENT, messages.c.reason.is_distinct_from(LEDGER_ROW_LOST), not_(heard_later), _never_merged_since())
         .distinct()
     )
+
+
+def _asked_anew(scene: Scene) -> Any:
+    """The mail asked for a confirmation, of somebody who had signed up again after the stop."""
+    asking = sorted(_permissions(scene).confirming)
+    anew = there_is(
+        consents,
+        consents.c.lead_id == messages.c.lead_id,
+        consents.c.topic == messages.c.topic,
+        consents.c.status == "pending",
+        consents.c.occurred_at > suppressions.c.since,
+        consents.c.recorded_at <= messages.c.handed_over_at,
+    )
+    return and_(messages.c.email.in_(asking), suppressions.c.reason.in_(sorted(LIFTED_BY_CONFIRMATION)), anew)
 
 
 def _sent_without_consent(connection: Connection, scene: Scene) -> Select[Any]:
@@ -71,6 +92,7 @@ def _sent_without_consent(connection: Connection, scene: Scene) -> Select[Any]:
         allowed.c.topic == messages.c.topic,
         allowed.c.status == "granted",
         allowed.c.basis != "none",
+        not_(and_(_barred_then(scene), is_barred(allowed.c.topic, allowed.c.basis, _permissions(scene)))),
     )
     given_at = value_of(allowed, allowed.c.occurred_at, allowed.c.id == messages.c.consent_id)
     taken_back = there_is(
@@ -89,6 +111,16 @@ def _sent_without_consent(connection: Connection, scene: Scene) -> Select[Any]:
         messages.c.reason.is_distinct_from(LEDGER_ROW_LOST),
         or_(not_(granted), and_(taken_back, _never_merged_since())),
     )
+
+
+def _permissions(scene: Scene) -> Permissions:
+    return permissions_of(scene.bundle) if scene.bundle is not None else Permissions()
+
+
+def _barred_then(scene: Scene) -> Any:
+    """Of what went out before the definitions were live, they say nothing."""
+    live_since = select(func.max(publications.c.published_at)).scalar_subquery()
+    return messages.c.handed_over_at > live_since
 
 
 def _sent_during_hold(connection: Connection, scene: Scene) -> Select[Any]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from db.explain.audiences import choices_of, memberships_of, standing
 from db.explain.conditions import Held, truths
 from db.explain.messages import answers_of, ledger_of, messages_of
-from db.explain.people import colleagues, consents_at, consents_of, find_lead, lead, survivor, timeline, timeline_of
+from db.explain.people import (
+    colleagues,
+    consents_at,
+    consents_of,
+    find_lead,
+    lead,
+    suppressions_of,
+    survivor,
+    timeline,
+    timeline_of,
+)
 from db.explain.rows import Row
 from db.explain.scores import (
     contributions,
@@ -45,6 +55,7 @@ __all__ = [
     "something_new_by",
     "standing",
     "steps_of",
+    "suppressions_of",
     "survivor",
     "task",
     "tasks_of",

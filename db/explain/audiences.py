@@ -58,6 +58,7 @@ def standing(
     questions: dict[tuple[str, str], ColumnElement[bool]] = {}
     for name, plan in plans.items():
         questions[name, "wanted"] = and_(*plan.wanted)
+        questions[name, "granted"] = plan.granted
         questions[name, "allowed"] = plan.allowed
         questions[name, "suppressed"] = plan.suppressed
     questions["", "in_sales_hands"] = has_open_task(leads.c.id)

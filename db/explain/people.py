@@ -10,11 +10,22 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, bindparam, case, func, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from db.conditions import NOW
 from db.explain.rows import LEAD, LIMIT, TASK, UNTIL, Row, every, one
-from db.tables import accounts, consent_states, consents, events, identities, leads, messages, sales_task_leads, scores
+from db.tables import (
+    accounts,
+    consent_states,
+    consents,
+    events,
+    identities,
+    leads,
+    messages,
+    sales_task_leads,
+    scores,
+    suppressions,
+)
 
 _MERGES = 20
 # Of two words at one instant the stricter counts.
@@ -85,6 +96,9 @@ _CONSENTS = (
         consent_states.c.basis,
         consent_states.c.since,
         consents.c.source,
+        consents.c.wording,
+        consents.c.evidence,
+        consents.c.recorded_at,
     )
     .outerjoin(consents, consents.c.id == consent_states.c.consent_id)
     .where(consent_states.c.lead_id == LEAD)
@@ -109,12 +123,34 @@ def _consents_at() -> Any:
     )
     return (
         select(ranked.c.topic, ranked.c.status, ranked.c.basis, ranked.c.occurred_at.label("since"), ranked.c.source)
+        .add_columns(ranked.c.wording, ranked.c.evidence, ranked.c.recorded_at)
         .where(ranked.c.place == 1)
         .order_by(ranked.c.topic)
     )
 
 
 _CONSENTS_AT = _consents_at()
+
+
+def suppressions_of(connection: Connection, lead_id: int, until: datetime | None = None) -> list[Row]:
+    """What stops, or has stopped, the lead's present address, and why it was lifted; as of an instant, if any."""
+    return every(connection, _SUPPRESSIONS, lead=lead_id, until=until)
+
+
+_SUPPRESSIONS = (
+    select(
+        suppressions.c.scope,
+        suppressions.c.reason,
+        suppressions.c.since,
+        suppressions.c.lifted_at,
+        suppressions.c.lifted_because,
+    )
+    .where(
+        suppressions.c.email_hash == select(leads.c.email_hash).where(leads.c.id == LEAD).scalar_subquery(),
+        or_(UNTIL.is_(None), suppressions.c.since <= UNTIL),
+    )
+    .order_by(suppressions.c.since, suppressions.c.id)
+)
 
 
 def timeline(connection: Connection, lead_id: int, now: datetime, limit: int) -> list[Row]:

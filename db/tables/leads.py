@@ -105,6 +105,14 @@ events = Table(
     # All that points are worked out from, where no rule asks for properties.
     Index("ix_events_lead_type", "lead_id", "type", "occurred_at", "machine", "inferred"),
     Index("ix_events_lead_time", "lead_id", "occurred_at"),
+    # The few that harm the sender's name, for the rates.
+    Index(
+        "ix_events_harm",
+        "type",
+        "occurred_at",
+        sqlite_where=text("type IN ('email.bounced', 'email.complained')"),
+        postgresql_where=text("type IN ('email.bounced', 'email.complained')"),
+    ),
     comment="immutable facts",
 )
 
@@ -160,9 +168,12 @@ suppressions = Table(
         "uq_suppressions_active",
         "email_hash",
         "scope",
+        "reason",
         unique=True,
         sqlite_where=text("lifted_at IS NULL"),
         postgresql_where=text("lifted_at IS NULL"),
     ),
+    # Of all of them, for whoever asks what has stopped an address before.
+    Index("ix_suppressions_address", "email_hash"),
     comment="addresses that get no mail",
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from nurture.conditions import OperatorsOrValue, Part
 from nurture.definitions.machines import Machines
-from nurture.durations import DurationText
+from nurture.durations import Duration, DurationText
 
 Channel = Literal[
     "email", "website", "webinar", "event", "content", "social", "phone", "chat", "ads", "sales", "store", "other"
@@ -50,7 +51,7 @@ class ProfileField(Part):
 
 
 Basis = Literal["consent", "soft_opt_in", "legitimate_interest"]
-_BASES: tuple[Basis, ...] = ("consent", "soft_opt_in", "legitimate_interest")
+BASES: tuple[Basis, ...] = get_args(Basis)
 
 
 class Topic(Part):
@@ -62,11 +63,30 @@ class Topic(Part):
 
     label: str
     channel: Literal["email", "ads", "phone", "tracking"] = "email"
-    bases: list[Basis] = Field(default_factory=lambda: list(_BASES), min_length=1)
+    bases: list[Basis] = Field(default_factory=lambda: list(BASES), min_length=1)
     wording: str = ""
     double_opt_in: bool = False
     track_clicks: bool = True
     track_opens: bool = False
+
+    @property
+    def wording_version(self) -> str | None:
+        """The wording under its version, the first 12 hex digits of its SHA-256; None when the topic has none."""
+        text = self.wording.strip()
+        return f"{hashlib.sha256(text.encode()).hexdigest()[:12]}: {text}" if text else None
+
+
+class SoftBounces(Part):
+    """So many soft bounces within a period, with no delivery in between, and the address gets no e-mail any more."""
+
+    most: int = Field(5, ge=1)
+    within: DurationText = Duration(days=14, text="14 days")
+
+
+class Bounces(Part):
+    """What bounces do; a hard one stops the address at once, whatever stands here."""
+
+    soft: SoftBounces | Literal[False] = SoftBounces()
 
 
 class Catalogue(Part):
@@ -77,6 +97,14 @@ class Catalogue(Part):
     fields: dict[str, ProfileField] = Field(default_factory=dict)
     topics: dict[str, Topic]
     machines: Machines = Machines()
+    bounces: Bounces = Bounces()
+
+    @property
+    def barred(self) -> frozenset[tuple[str, str]]:
+        """The pairs of topic and basis that allow nothing; the basis `none` never does, and is not among them."""
+        return frozenset(
+            (name, basis) for name, topic in self.topics.items() for basis in BASES if basis not in topic.bases
+        )
 
 
 BUILT_IN_FIELDS: dict[str, ProfileField] = {

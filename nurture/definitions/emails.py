@@ -23,6 +23,7 @@ PART_FILES = {
     "preheader": "preheader.txt",
 }
 _BODIES = ("html", "mjml")
+_CONFIRM_LINK = "links.confirm"
 _LOCALE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 
@@ -61,6 +62,12 @@ class EmailSource(Part):
         if self.default_locale not in self.locales:
             raise ValueError(f"the e-mail has no parts in its own language, {self.default_locale!r}")
         return self
+
+    @property
+    def asks_to_confirm(self) -> bool:
+        """Whether it shows `links.confirm`: then it goes only to those whose consent to its topic is pending."""
+        parts = [text for each in self.locales.values() for text in (each.text, each.html, each.mjml)]
+        return any(_CONFIRM_LINK in text for text in parts if text)
 
     def locale_for(self, wanted: str | None) -> str:
         """The language to write in: the wanted one, the nearest wider one (`da` for `da-DK`), or the e-mail's own."""

@@ -139,11 +139,38 @@ class Contact(Part):
     caps: list[FrequencyCap] = Field(default_factory=list)
 
 
+class Rate(Part):
+    """Shares in percent of the messages that were sent: from `warn` on a run says so, from `hold` on sending rests."""
+
+    warn: float | None = Field(None, gt=0, le=100)
+    hold: float | None = Field(None, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _warned_before(self) -> Rate:
+        if self.warn is not None and self.hold is not None and self.warn >= self.hold:
+            raise ValueError("`warn` must be below `hold`")
+        return self
+
+
+class Deliverability(Part):
+    """When complaints and hard bounces put a sequence on hold, counted over a rolling `window`.
+
+    Fewer than `at_least` messages say nothing about a share. The shipped limits of complaints are those of the large
+    mailbox providers.
+    """
+
+    window: DurationText = Duration(days=30, text="30 days")
+    at_least: int = Field(200, ge=1)
+    complaints: Rate = Rate(warn=0.1, hold=0.3)
+    hard_bounces: Rate = Rate(hold=5)
+
+
 class Lifecycle(Part):
-    """Conversions, thresholds per profile, the sales desk, recycling and contact caps."""
+    """Conversions, thresholds per profile, the sales desk, recycling, contact caps, and what protects the sender."""
 
     conversions: list[Conversion]
     profiles: dict[str, Profile]
     sales: SalesDesk = Field(default_factory=SalesDesk)
     recycle: Recycle = Field(default_factory=Recycle)
     contact: Contact = Field(default_factory=Contact)
+    deliverability: Deliverability = Deliverability()

@@ -125,6 +125,7 @@ class ConsentPart(Part):
     source: Annotated[Value, _column_or("constant")] | None = None
     wording: Annotated[Value, _column_or("constant")] | None = None
     occurred_at: InstantFrom | None = None
+    confirmed: bool = False  # these people have confirmed it already: a double opt-in asks nobody again
     when: When = Field(default_factory=dict)
 
     @model_validator(mode="after")

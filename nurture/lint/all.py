@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from nurture.lint.audiences import lint_audiences
 from nurture.lint.catalogue import lint_catalogue
+from nurture.lint.consent import lint_consent
 from nurture.lint.emails import lint_emails
 from nurture.lint.findings import Definitions, Finding
 from nurture.lint.lifecycle import lint_lifecycle
@@ -22,5 +23,6 @@ def lint(definitions: Definitions) -> Iterator[Finding]:
     yield from lint_audiences(definitions)
     yield from lint_sequences(definitions)
     yield from lint_emails(definitions)
+    yield from lint_consent(definitions)
     for name, mapping in definitions.mappings.items():
         yield from lint_mapping(name, mapping, definitions)

@@ -65,7 +65,7 @@ EMAIL_FIELDS: Fields = {
     "account": record(("name",), _GIVEN),
     "sender": record(("title", "phone"), name=_SURE),
     "project": record(("name", "postal_address"), _SURE, url=_SURE_URL),
-    "links": record(("unsubscribe", "preferences", "view", "website"), _SURE_URL, confirm=Value("url")),
+    "links": record(("unsubscribe", "preferences", "view", "confirm", "website"), _SURE_URL),
     "event": record(("title", "starts_at"), url=Value("url")),
 }
 """The roots of every e-mail. The body also sees `email`, see MESSAGE_FIELDS."""

@@ -196,6 +196,7 @@ class Worker:
             subject=mail.subject,
             locale=mail.locale,
             caps=self.compiled.caps,
+            permissions=self.compiled.permissions,
             pausing=self.compiled.pausing,
         )
 

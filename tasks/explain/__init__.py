@@ -68,6 +68,7 @@ def explain_lead(context: Context, name: str, now: datetime, at: datetime | None
             "enrollments": enrollments(connection, bundle, lead_id, at),
             "messages": messages(connection, lead_id, at),
             "sales_tasks": _tasks(explain.tasks_of(connection, lead_id), at),
+            "suppressions": _suppressions(explain.suppressions_of(connection, lead_id, at), at),
         }
         if at is None:
             facts["consents"] = explain.consents_of(connection, lead_id)
@@ -106,6 +107,15 @@ def live_at(connection: Connection, context: Context, at: datetime) -> Compiled:
 def _lead(row: Mapping[str, Any]) -> Facts:
     account = {"name": row["account_name"], "total": row["account_total"]} if row["account_id"] else None
     return {**{key: row[key] for key in _PROFILE}, "account": account}
+
+
+def _suppressions(rows: list[Facts], at: datetime | None) -> list[Facts]:
+    """What stops the address; what was lifted later stood as of an instant."""
+    nothing_yet = {"lifted_at": None, "lifted_because": None}
+    return [
+        {**row, **nothing_yet} if at is not None and row["lifted_at"] is not None and row["lifted_at"] > at else row
+        for row in rows
+    ]
 
 
 def _tasks(tasks: list[Facts], at: datetime | None) -> list[Facts]:

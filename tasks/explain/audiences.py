@@ -68,7 +68,7 @@ def _why(
     if audience.kind == "prospecting" and standing["in_sales_hands"]:
         return "in-sales-hands"
     if not standing["allowed"]:
-        return "no-consent"
+        return "basis-not-allowed" if standing["granted"] else "no-consent"
     if standing["suppressed"]:
         return "suppressed"
     if chosen == "remove":

@@ -298,6 +298,23 @@ def left_in_a_queue(world: World) -> None:
     add(world, "work_queue", queue="entry", **ada(world), marked_at=LONG_AGO)
 
 
+def lifted_by_nobody(world: World) -> None:
+    world.happens("ada", "email.complained")
+    world.run()
+    change(world, "suppressions", lifted_at=world.now, lifted_because="operator: she is a friend")
+
+
+def pending_for_weeks(world: World) -> None:
+    """Of a topic that nothing else asks for."""
+    old = world.now - 40 * DAY
+    values = {"lead_id": world.lead_id("ada"), "topic": "old", "status": "pending", "basis": "consent"}
+    with world.database.write() as connection:
+        said = {**values, "source": "test", "occurred_at": old, "recorded_at": old}
+        made = connection.execute(sa.insert(metadata.tables["consents"]).values(said)).inserted_primary_key
+        state = {**values, "consent_id": made[0], "since": old}
+        connection.execute(sa.insert(metadata.tables["consent_states"]).values(state))
+
+
 @dataclass(frozen=True)
 class Breach:
     """How one invariant is broken; what else is then broken, too, and what remains of it all after a repair."""
@@ -352,6 +369,8 @@ BREACHES = [
     Breach("task-people", task_without_its_lead, also={"sql-has-task"}),
     Breach("one-open-task", two_open_tasks),
     Breach("consent-states", consent_of_nobody),
+    Breach("suppression-lifts", lifted_by_nobody, goes_on=False),
+    Breach("pending-consent", pending_for_weeks, left={"pending-consent"}),
     Breach("audience-hash", member_without_hash),
     Breach("audience-consent", member_without_consent, also={"audience-members"}),
     Breach("audience-members", member_who_was_forgotten),

@@ -283,7 +283,7 @@ def test_two_hand_overs_at_once_take_one_slot(new_world):
     downloads(world)
     for flow in ("rescore", "restage", "enroll", "advance"):
         world.run(flow)
-    caps = world.context.compiled().caps
+    compiled = world.context.compiled()
     lease = timedelta(minutes=5)
     others = [worker(world) for _ in range(3)]
     for number, context in enumerate(others):
@@ -296,7 +296,8 @@ def test_two_hand_overs_at_once_take_one_slot(new_world):
         [mine] = world.rows("messages", owner=f"worker-{number}")
         together.wait()
         with context.database.write() as connection:
-            given = {"transport": "memory", "subject": "Hello", "locale": "en", "caps": caps}
+            given = {"transport": "memory", "subject": "Hello", "locale": "en"}
+            given |= {"caps": compiled.caps, "permissions": compiled.permissions}
             answers.append(hand_over.hand_over(connection, mine["id"], mine["owner"], world.now, lease, **given))
 
     side_by_side(*(lambda n=number, c=context: hand(n, c) for number, context in enumerate(others)))

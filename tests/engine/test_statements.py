@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql import ClauseElement
 
-from db import account_scores, hand_over, holds, messages, sales_tasks
+from db import account_scores, hand_over, holds, messages, sales_tasks, sending_rates
 from db.advance import SequenceProgram
 from db.conditions import NOW
 from tests.world import DOCUMENTS
@@ -35,8 +35,10 @@ def everything(world: Any) -> Iterator[Any]:
         compiled.answers.accept,
         compiled.answers.close,
         compiled.answers.close_customers,
-        messages._SKIP_REFUSED,
-        compiled.caps.checked(hand_over._CHECK),
+        messages.skip_statement(compiled.permissions),
+        compiled.caps.checked(hand_over.check_statement(compiled.permissions)),
+        sending_rates._SENT_BY,
+        sending_rates._HARM,
         messages._SLOT_IS_BACK,
         *(sa.select(each) for each in compiled.caps._holds),
     )

@@ -203,6 +203,7 @@ def test_the_long_nurture_is_for_b2b_only(result):
         "webinar-follow-up",
         "quiet-leads",
         "back-to-nurture",
+        "confirm-subscription",
     }
 
 

@@ -60,6 +60,7 @@ def test_the_three_sequences_have_their_mails_and_all_of_them_speak_danish():
         *("wp-consultation-offer", "wp-check-in"),
         *("webinar-thanks", "webinar-recording", "webinar-questions", "webinar-consultation"),
         *("quiet-hello", "quiet-best-of", "quiet-goodbye"),
+        "confirm-subscription",
     }
     assert {name: list(source.locales) for name, source in SHIPPED.items()} == {name: ["en", "da"] for name in SHIPPED}
     assert all(parts.preheader for source in SHIPPED.values() for parts in source.locales.values())
@@ -68,6 +69,11 @@ def test_the_three_sequences_have_their_mails_and_all_of_them_speak_danish():
         == {name for name, source in SHIPPED.items() if source.locales["en"].mjml}
         == {"wp-consultation-offer", "wp-webinar-invite"}
     )
+
+
+def test_one_shipped_mail_asks_for_a_confirmation():
+    assert [name for name, source in SHIPPED.items() if source.asks_to_confirm] == ["confirm-subscription"]
+    assert SHIPPED["confirm-subscription"].kind == "transactional"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
