@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from connectors.email.webhooks import PROVIDERS
 from tasks.safe_errors import without_personal_data
-from web import hooks, operating, unsubscribing, visiting
+from web import confirming, hooks, operating, preferring, unsubscribing, visiting
 from web.door import Door, open_door
 from web.shields import Shields
 
@@ -46,6 +46,12 @@ ROUTES = (
     Route("GET", "/u/{token}", unsubscribing.show, "shows"),
     Route("HEAD", "/u/{token}", unsubscribing.show, "shows"),
     Route("POST", "/u/{token}", unsubscribing.act, "acts"),
+    Route("GET", "/p/{token}", preferring.show, "shows"),
+    Route("HEAD", "/p/{token}", preferring.show, "shows"),
+    Route("POST", "/p/{token}", preferring.act, "acts"),
+    Route("GET", "/confirm/{token}", confirming.show, "shows"),
+    Route("HEAD", "/confirm/{token}", confirming.show, "shows"),
+    Route("POST", "/confirm/{token}", confirming.act, "acts"),
     Route("POST", "/hooks/events", hooks.receive_events, "acts"),
     *(Route("POST", f"/hooks/{name}", hooks.reports_of(name), "acts") for name in PROVIDERS),
     # Everybody can have SNS sign messages: a secret of our own may stand behind the address.
