@@ -25,7 +25,7 @@ from nurture.keys import message_key
 from nurture.rendering.mime import plan_as_json
 from tasks.context import Compiled, Run
 from tasks.delivery.allowance import Allowance, Share
-from tasks.delivery.mirror import mirror_stops
+from tasks.delivery.mirror import mirror_refusals
 from tasks.delivery.writing import Writer
 from tasks.mail import Mail
 
@@ -254,7 +254,7 @@ class Worker:
                 for mail in refused:
                     messages.give_slot_back(connection, mail.message_id, self.run.now)
                 self.allowance.give_back(connection, len(refused))
-        mirror_stops(self.run, self.compiled, receipts)
+        mirror_refusals(self.run, self.compiled, receipts)
         for status in statuses:
             self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
 
@@ -276,7 +276,7 @@ class Worker:
                     response=receipt.response,
                 )
             self.allowance.give_back(connection, 1)
-        mirror_stops(self.run, self.compiled, [(mail, receipt)])
+        mirror_refusals(self.run, self.compiled, [(mail, receipt)])
         self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
 
     # --- Trouble with the transport -----------------------------------------------------------------------------------

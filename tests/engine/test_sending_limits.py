@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from connectors.email import build_email_connector
 from db.tables import transports
 from nurture.errors import RetryLater, TransportDown
-from tests.connectors.email.hostile_smtp import SmtpSink
+from tests.connectors.email.hostile_smtp import Order, SmtpSink
 
 
 def readers(world, number: int, first: int = 0) -> None:
@@ -148,3 +148,23 @@ def test_the_limit_of_a_run_holds_for_all_workers_together(new_world):
     readers(world, 6)
     counts = world.run("deliver").counts
     assert (counts["messages_accepted"], counts["limit_reached"]) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "stopped"),
+    [
+        ("550 5.1.1 no such user here", True),
+        ("550 user unknown", True),
+        ("552 5.2.2 mailbox full", False),
+        ("554 5.7.1 blocked for spam", False),
+    ],
+)
+def test_a_server_that_says_that_the_mailbox_does_not_exist_stops_the_address(new_world, reply, stopped):
+    with SmtpSink() as sink:
+        smtp = build_email_connector("smtp", host="127.0.0.1", port=sink.port, security="none")
+        world = new_world(email=smtp)
+        readers(world, 1)
+        sink.order(Order("rcpt", reply))
+        world.run("deliver")
+        assert statuses(world) == {"rejected": 1}
+        assert [row["reason"] for row in world.rows("suppressions")] == (["hard_bounce"] if stopped else [])
