@@ -25,7 +25,9 @@ MESSAGES: dict[str, str] = {
     "on-hold": "the sequence is on hold; it waits until that is lifted",
     "temporary-refusal": "the provider said `not now`; it is tried again",
     "refused-by-provider": "the provider said no for good",
-    "reply-lost": "handed over, and the provider's reply was lost; never sent again by itself",
+    "daily-limit": "the day's allowance of the sending domain was used up; it waits for the next day",
+    "reply-lost": "handed over, and the provider's reply was lost; not sent again, unless its key says it is the same",
+    "found-at-provider": "it was in doubt, and the provider knows that it refused it",
     "resolved-by-person": "it was in doubt, and a person settled it by evidence",
     "ledger-row-lost": "its row was lost and written anew by the audit; nobody knows whether it was sent",
     # Said of those that have no reason of their own.

@@ -31,7 +31,8 @@ from tasks.mail import Mail
 
 _BATCH = 200
 # Before the provider forgets a key, repeating ends: the request may be under way for a while.
-_KEY_MARGIN = timedelta(hours=2)
+_KEY_MARGIN, _KEY_SHARE = timedelta(hours=2), 5
+_REPEAT_AFTER = timedelta(minutes=1)
 
 
 class Worker:
@@ -174,7 +175,8 @@ class Worker:
             going = [mail for mail in mails if refusals[mail.message_id] is None]
             self.allowance.give_back(connection, len(mails) - len(going))
             if going and self.abilities.key_lives is not None:
-                until = self.run.now + self.abilities.key_lives - _KEY_MARGIN
+                lives = self.abilities.key_lives
+                until = self.run.now + lives - min(_KEY_MARGIN, lives / _KEY_SHARE)
                 plans = [(mail.message_id, plan_as_json(mail.plan)) for mail in going]
                 frozen_mails.freeze(connection, going[0].key, plans, until)
             hit("deliver.before_handing_over_commit")
@@ -225,10 +227,8 @@ class Worker:
 
     def _park(self, connection: Connection, receipts: Sequence[tuple[Mail, Receipt]]) -> list[str]:
         """The provider knows the keys again: the very same act comes once more, later."""
-        attempts = max(mail.attempts for mail, _ in receipts)
-        pause = hand_over.RETRY_AFTER[min(attempts, len(hand_over.RETRY_AFTER) - 1)]
         ids = [mail.message_id for mail, _ in receipts]
-        frozen_mails.park(connection, ids, self.owner, self.run.now + pause, receipts[0][1].response)
+        frozen_mails.park(connection, ids, self.owner, self.run.now + _REPEAT_AFTER, receipts[0][1].response)
         return ["to_repeat"] * len(ids)
 
     def _settle(self, connection: Connection, mail: Mail, receipt: Receipt) -> str:
