@@ -10,7 +10,7 @@ from typing import Any
 from nurture.definitions.bundle import Bundle
 from nurture.errors import DefinitionError, RenderRefused
 from nurture.rendering.dkim import DkimSigner, dkim_signer
-from nurture.rendering.mime import MailPlan, build_mime
+from nurture.rendering.mime import MailPlan, build_mime, verify_mime
 from nurture.rendering.render import RenderedEmail
 from nurture.rendering.tracking import links_of, with_counted_links, with_pixel, with_trap
 from nurture.tokens import CLICK, OPEN, PREFERENCES, TRAP, UNSUBSCRIBE, VIEW, seal, sign
@@ -66,6 +66,7 @@ class Composer:
         self._secret = settings.secret_bytes()
         # A message that the provider builds anew is signed by the provider.
         self._signer = signer_of(settings) if takes_raw else None
+        self._read_back: set[str] = set()
 
     def draft(self, row: Mapping[str, Any], key: str) -> Draft:
         """Render the message; raises SkipThis (MissingField, RenderRefused, HeaderInjection) for this lead."""
@@ -97,6 +98,10 @@ class Composer:
         row, rendered = draft.row, draft.rendered
         plan = self._plan(draft, self._html(draft, numbers))
         raw = build_mime(plan)
+        if draft.row["email"] not in self._read_back:
+            # Slow, so once for each e-mail and run: a reader of another make sees what was planned.
+            verify_mime(plan, raw)
+            self._read_back.add(draft.row["email"])
         if self._signer is not None:
             raw = self._signer.sign(raw, plan.date)
         return Mail(
