@@ -47,7 +47,8 @@ serve: setup ## start Prefect, its deployments, a worker and the web door on thi
 bench: setup ## measure every part against its floor; in two minutes: make bench SIZE=small
 	$(BIN)/python -m bench $(if $(SIZE),--size $(SIZE)) $(ARGS)
 
-soak: setup ## run the property tests twenty times longer, and the tests too slow for every day
+soak: setup ## run the property tests twenty times longer, and the proofs by browser, validator and spam filter
+	$(BIN)/python -m tests.soak.tools
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup \
 		-m "soak or hypothesis" --hypothesis-profile=soak --timeout=7200 $(ARGS)
 

@@ -254,3 +254,10 @@ def test_a_style_of_the_head_is_written_into_the_elements_and_media_queries_stay
     html = rendered(page('<mj-text css-class="q"><p>{{ project.name }}</p></mj-text>', head))
     assert '<p style="color: #123456;">Example Works</p>' in html
     assert "@media (prefers-color-scheme: dark)" in html
+
+
+def test_the_preview_is_hidden_and_not_in_white_as_spammers_hide_words():
+    html = rendered(page("<mj-text>Hi</mj-text>", "<mj-preview>What it is about</mj-preview>"))
+    [style] = re.findall(r'<div style="([^"]*)">What it is about', html)
+    assert "display:none" in style
+    assert "color" not in style
