@@ -144,10 +144,10 @@ def reader(connection: Connection, lead_id: int) -> dict[str, Any]:
     return dict(connection.execute(query.where(leads.c.id == lead_id)).mappings().one())
 
 
-def sent(connection: Connection, key: str) -> dict[str, Any] | None:
+def sent(connection: Connection, key: str, measuring: Collection[str] = ()) -> dict[str, Any] | None:
     """A message by its key with its reader of today; None when it was never handed over, or its lead is erased."""
     query = (
-        select(messages, *_READER)
+        select(messages, *_READER, _not_measured(measuring).label("not_measured"))
         .join(leads, leads.c.id == messages.c.lead_id)
         .outerjoin(accounts, accounts.c.id == leads.c.account_id)
         .where(messages.c.key == key, messages.c.handed_over_at.is_not(None), leads.c.erased_at.is_(None))

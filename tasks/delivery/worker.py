@@ -11,6 +11,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event
 from typing import Any, cast
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 from connectors.email.base import BatchSession, EmailSession, OutgoingMail, Receipt, Verdict
 from db import frozen_mails, hand_over, messages, transports
-from db.engine import Connection
+from db.engine import Connection, DatabaseFailed
 from nurture.errors import RetryLater, TransportDown
 from nurture.failpoints import hit
 from nurture.keys import message_key
@@ -65,10 +66,15 @@ class Worker:
             return self.transport_is_away(error)
         try:
             with session:
-                return self._empty_queue(session)
-        finally:
-            if self.stop.is_set():
+                done = self._empty_queue(session)
+        except BaseException:
+            # Whoever comes next need not wait for the lease; what was being handed over stays as it is.
+            with suppress(DatabaseFailed):
                 self._release()
+            raise
+        if self.stop.is_set():
+            self._release()
+        return done
 
     def _empty_queue(self, session: EmailSession) -> bool:
         while not self.stop.is_set():
