@@ -127,6 +127,8 @@ def test_an_ed25519_key_signs_by_rfc_8463():
         (pem(RSA)[:200], "not a private key"),
         (pem(generate_private_key(SECP256R1())), "neither an RSA nor an Ed25519"),
     ],
+    # Keys are new each time; names of tests must not be.
+    ids=["no key", "half a key", "a key of another kind"],
 )
 def test_a_key_that_cannot_sign_is_named_and_never_shown(key, hint):
     with pytest.raises(BadSetting, match=hint) as caught:
