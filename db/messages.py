@@ -36,35 +36,34 @@ QUIET_HOURS = "quiet-hours"
 FREQUENCY_CAP = "frequency-cap"
 
 
-def refusal() -> Any:
-    """Why a message must not be sent now, or NULL; the same expression at planning and at the hand-over."""
+def refusal(of: FromClause = messages) -> Any:
+    """Why a message must not be sent now, or NULL; the same expression at planning, at the hand-over, and for one that
+    is only imagined."""
     suppressed = there_is(
         suppressions,
         suppressions.c.email_hash == leads.c.email_hash,
         suppressions.c.lifted_at.is_(None),
-        or_(suppressions.c.scope == "all", suppressions.c.scope == literal("topic:") + messages.c.topic),
+        or_(suppressions.c.scope == "all", suppressions.c.scope == literal("topic:") + of.c.topic),
     )
-    consent = and_(consent_states.c.lead_id == leads.c.id, consent_states.c.topic == messages.c.topic)
+    consent = and_(consent_states.c.lead_id == leads.c.id, consent_states.c.topic == of.c.topic)
     withdrawn = there_is(consent_states, consent, consent_states.c.status == "withdrawn")
     granted = there_is(consent_states, consent, consent_states.c.status == "granted", consent_states.c.basis != "none")
-    ended = there_is(enrollments, enrollments.c.id == messages.c.enrollment_id, enrollments.c.status != "active")
-    stopped = there_is(
-        sequence_states, sequence_states.c.sequence == messages.c.sequence, sequence_states.c.state == "stop"
-    )
+    ended = there_is(enrollments, enrollments.c.id == of.c.enrollment_id, enrollments.c.status != "active")
+    stopped = there_is(sequence_states, sequence_states.c.sequence == of.c.sequence, sequence_states.c.state == "stop")
     reason = case(
         (leads.c.email.is_(None), "no-address"),
         (leads.c.merged_into_id.is_not(None), "merged"),
         (suppressed, "suppressed"),
-        (and_(messages.c.marketing, withdrawn), "unsubscribed"),
-        (and_(messages.c.marketing, sa.not_(granted)), "no-consent"),
-        (and_(messages.c.marketing, leads.c.stage == "customer"), "customer"),
-        (and_(messages.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
+        (and_(of.c.marketing, withdrawn), "unsubscribed"),
+        (and_(of.c.marketing, sa.not_(granted)), "no-consent"),
+        (and_(of.c.marketing, leads.c.stage == "customer"), "customer"),
+        (and_(of.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
         (ended, "left-sequence"),
         (stopped, "sequence-stopped"),
-        (messages.c.expires_at < NOW, "too-late"),
+        (of.c.expires_at < NOW, "too-late"),
         else_=None,
     )
-    return select(reason).where(leads.c.id == messages.c.lead_id).correlate(messages).scalar_subquery()
+    return select(reason).where(leads.c.id == of.c.lead_id).correlate(of).scalar_subquery()
 
 
 def queued_with(connection: Connection, email: str) -> int:
