@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from typing import Any
@@ -26,7 +26,7 @@ from tasks.context import Context
 from tasks.definition_files import load_tree
 from tasks.explain import find
 from tasks.mail import Composer, Draft, Mail, ours_of
-from tasks.preview_problems import has_errors, in_file, of_message, refused
+from tasks.preview_problems import has_errors, in_file, is_local, local_door, of_message, refused, with_open_door
 from tasks.preview_reach import Facts, reach
 from tasks.publish import refuse_errors
 from tasks.settings import Settings
@@ -162,20 +162,23 @@ class _Bench:
             facts["problems"].append(refused(error, source, facts["locale"]))
             return Preview(facts)
         facts |= _told(draft, mail, bool(self.reader["address"]))
-        judged = _judged(self.context.settings)
-        built = mail if judged is None else self._composed(row, judged)[1]
-        facts["problems"] += of_message(
-            draft, built, self.context.settings, facts["problems"], local=judged is not None
-        )
+        local = is_local(self.context.settings)
+        judged = with_open_door(self.context.settings) if local else self.context.settings
+        # Filters see the links that lead by our door; what is behind them is to be as good.
+        built = [self._composed(row, judged, counted=counted)[1] for counted in (True, False)]
+        facts["problems"] += of_message(draft, built, self.context.settings, facts["problems"])
+        if local:
+            facts["problems"].append(local_door(self.context.settings))
         return Preview(facts, draft.rendered.html)
 
-    def _composed(self, row: Mapping[str, Any], settings: Settings) -> tuple[Draft, Mail]:
+    def _composed(self, row: Mapping[str, Any], settings: Settings, *, counted: bool = True) -> tuple[Draft, Mail]:
         takes_raw = self.context.email.abilities.takes_raw
         composer = Composer(settings, self.tree, self.now, takes_raw=takes_raw)
         # No enrollment has the number 0: the links are whole, and nobody stands behind them.
         draft = composer.draft(row, message_key(settings.secret_bytes(), 0, "preview"))
         # Links get their numbers when they are stored; these are stored nowhere.
-        return draft, composer.finish(draft, dict.fromkeys(draft.links, 0))
+        numbered = draft if counted else replace(draft, links=())
+        return draft, composer.finish(numbered, dict.fromkeys(numbered.links, 0))
 
     def _row(self, source: EmailSource, locale: str | None) -> dict[str, Any]:
         """The row that the ledger would have."""
@@ -251,17 +254,3 @@ def _told(draft: Draft, mail: Mail, has_address: bool) -> Facts:
 
 def _mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>" if name else address
-
-
-_LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
-
-
-def _judged(settings: Settings) -> Settings | None:
-    """The settings by which the rules judge a message whose door is open on this machine only; else None.
-
-    What comes of that address is said once, and not as a fault of the e-mail.
-    """
-    if not settings.web.base_url.startswith(_LOOPBACK):
-        return None
-    door = settings.web.model_copy(update={"base_url": "https://door.example.com"})
-    return settings.model_copy(update={"web": door})

@@ -8,7 +8,7 @@ from typing import Any
 
 from nurture.definitions.emails import EmailSource
 from nurture.deliverability.message import MESSAGE_RULES, check_message
-from nurture.deliverability.rules import Given
+from nurture.deliverability.rules import Check, Given
 from nurture.errors import MissingField, SkipThis
 from nurture.problems import Problem
 from nurture.rendering.page_lint import size_remark
@@ -54,35 +54,50 @@ def refused(error: SkipThis, email: EmailSource, locale: str) -> Facts:
     )
 
 
-def of_message(draft: Draft, built: Mail, settings: Settings, known: Sequence[Facts], *, local: bool) -> list[Facts]:
-    """What mailbox providers ask of the built message, its size, and a door that no reader could reach."""
-    marketing = bool(draft.row["marketing"])
-    given = Given(built.plan.date, not marketing, settings.project.postal_address, draft.pixel)
-    found = [
-        _problem(
-            severity="error" if each.severity == "must" else "warning",
-            code=each.name,
-            message=f"asked for is {_ASKS[each.name]}; found: {each.found}",
-            remedy=each.remedy,
-        )
-        for each in check_message(built.raw, given)
-        if each.failed and each.name not in _NOT_HERE
-    ]
-    large = size_remark(built.plan.html)
-    if large and not {"html-large", "html-size"} & {each["code"] for each in (*known, *found)}:
+def of_message(draft: Draft, built: Sequence[Mail], settings: Settings, known: Sequence[Facts]) -> list[Facts]:
+    """What mailbox providers ask of the message, built in each of these ways, and its size; each said once."""
+    found: dict[str, Facts] = {}
+    for mail in built:
+        given = Given(mail.plan.date, not draft.row["marketing"], settings.project.postal_address, draft.pixel)
+        for each in check_message(mail.raw, given):
+            if each.failed and each.name not in _NOT_HERE:
+                found.setdefault(each.name, _of_rule(each))
+    large = size_remark(built[0].plan.html)
+    if large and not {"html-large", "html-size"} & {*found, *(each["code"] for each in known)}:
         remedy = "shorten it, or send a link to the rest"
-        found.append(_problem(severity="warning", code="html-large", message=large, remedy=remedy))
-    if local:
-        found.append(
-            _problem(
-                severity="warning",
-                code="web-base-url",
-                message=f"the links of this mail lead to {settings.web.base_url}, which no reader can reach",
-                remedy="set web.base_url in ripen.toml to the https address of your door before you really send",
-                file="ripen.toml",
-            )
-        )
-    return found
+        found["html-large"] = _problem(severity="warning", code="html-large", message=large, remedy=remedy)
+    return list(found.values())
+
+
+def _of_rule(check: Check) -> Facts:
+    return _problem(
+        severity="error" if check.severity == "must" else "warning",
+        code=check.name,
+        message=f"asked for is {_ASKS[check.name]}; found: {check.found}",
+        remedy=check.remedy,
+    )
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether the door through which the links lead is open on this machine only."""
+    return settings.web.base_url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+
+
+def with_open_door(settings: Settings) -> Settings:
+    """The settings with a door in the open, so that the rules judge the e-mail and not where it is written."""
+    door = settings.web.model_copy(update={"base_url": "https://door.example.com"})
+    return settings.model_copy(update={"web": door})
+
+
+def local_door(settings: Settings) -> Facts:
+    """What there is to say of such a door, once and not as a fault of the e-mail."""
+    return _problem(
+        severity="warning",
+        code="web-base-url",
+        message=f"the links of this mail lead to {settings.web.base_url}, which no reader can reach",
+        remedy="set web.base_url in ripen.toml to the https address of your door before you really send",
+        file="ripen.toml",
+    )
 
 
 def _problem(**said: Any) -> Facts:
