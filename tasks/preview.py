@@ -150,10 +150,12 @@ class _Bench:
         source = self.source
         facts = self._about(source)
         facts["problems"] = [in_file(each) for each in self.lint]
-        if source is None or has_errors(facts["problems"]):
+        if source is None:
             return Preview(facts)
         row = self._row(source, locale)
         facts["locale"] = source.locale_for(row["language"] or self.context.settings.project.language)
+        if has_errors(facts["problems"]):
+            return Preview(facts)
         if self.lead_id is not None:
             facts["reach"] = reach(self.context, self.tree.bundle, source, self.steps, self.lead_id, self.now)
         try:

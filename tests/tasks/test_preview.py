@@ -210,6 +210,8 @@ def test_what_the_check_says_is_told_with_file_line_and_remedy(tree):
     )
     assert "first_name" in problem["remedy"]
     assert facts["html"] == ""
+    previews = preview_locales(tree.context, "wp-thanks", now=tree.now)
+    assert [each.facts["locale"] for each in previews] == ["en", "da"]
     assert codes(shown(tree, "wp-check-in")) == {"web-base-url": "warning"}, "others are as they were"
     assert {each.facts["email"] for each in preview_all(tree.context, tree.now) if each.has_errors} == {"wp-thanks"}
 
