@@ -138,9 +138,10 @@ def _not_measured(measuring: Collection[str]) -> Any:
     )
 
 
-def reader(connection: Connection, lead_id: int) -> dict[str, Any]:
-    """One lead as an e-mail would know it, for a preview."""
-    query = select(*_READER).select_from(leads.outerjoin(accounts, accounts.c.id == leads.c.account_id))
+def reader(connection: Connection, lead_id: int, measuring: Collection[str] = ()) -> dict[str, Any]:
+    """One lead as an e-mail would know it, for a preview; `measuring` as in `claim`."""
+    columns = (*_READER, _not_measured(measuring).label("not_measured"))
+    query = select(*columns).select_from(leads.outerjoin(accounts, accounts.c.id == leads.c.account_id))
     return dict(connection.execute(query.where(leads.c.id == lead_id)).mappings().one())
 
 

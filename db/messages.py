@@ -44,19 +44,19 @@ QUIET_HOURS = "quiet-hours"
 FREQUENCY_CAP = "frequency-cap"
 
 
-def refusal(permissions: Permissions) -> Any:
-    """Why a message must not be sent now, or NULL; the same expression at planning and at the hand-over."""
-    asks = messages.c.email.in_(sorted(permissions.confirming)) if permissions.confirming else sa.false()
-    word = _word(permissions)
-    ended = there_is(enrollments, enrollments.c.id == messages.c.enrollment_id, enrollments.c.status != "active")
-    stopped = there_is(
-        sequence_states, sequence_states.c.sequence == messages.c.sequence, sequence_states.c.state == "stop"
-    )
+def refusal(permissions: Permissions, of: FromClause = messages) -> Any:
+    """Why a message must not be sent now, or NULL: the same expression at planning, at the hand-over, and for one that
+    is only imagined.
+    """
+    asks = of.c.email.in_(sorted(permissions.confirming)) if permissions.confirming else sa.false()
+    word = _word(permissions, of)
+    ended = there_is(enrollments, enrollments.c.id == of.c.enrollment_id, enrollments.c.status != "active")
+    stopped = there_is(sequence_states, sequence_states.c.sequence == of.c.sequence, sequence_states.c.state == "stop")
     reasons: list[tuple[Any, Any]] = [
         (leads.c.email.is_(None), "no-address"),
         (leads.c.merged_into_id.is_not(None), "merged"),
-        (_suppressed(asks), "suppressed"),
-        (and_(messages.c.marketing, word != "granted"), word),
+        (_suppressed(asks, of), "suppressed"),
+        (and_(of.c.marketing, word != "granted"), word),
     ]
     if permissions.confirming:
         reasons += [
@@ -64,22 +64,22 @@ def refusal(permissions: Permissions) -> Any:
             (and_(asks, _asked_today(permissions) >= MOST_CONFIRMATIONS), "too-many-confirmations"),
         ]
     reasons += [
-        (and_(messages.c.marketing, leads.c.stage == "customer"), "customer"),
-        (and_(messages.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
+        (and_(of.c.marketing, leads.c.stage == "customer"), "customer"),
+        (and_(of.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
         (ended, "left-sequence"),
         (stopped, "sequence-stopped"),
-        (messages.c.expires_at < NOW, "too-late"),
+        (of.c.expires_at < NOW, "too-late"),
     ]
     reason = case(*reasons, else_=None)
-    return select(reason).where(leads.c.id == messages.c.lead_id).correlate(messages).scalar_subquery()
+    return select(reason).where(leads.c.id == of.c.lead_id).correlate(of).scalar_subquery()
 
 
-def _suppressed(asks: Any) -> Any:
+def _suppressed(asks: Any, of: FromClause) -> Any:
     """A mail that asks for a confirmation may go to who has unsubscribed or complained, and then asked for it anew."""
     anew = there_is(
         consent_states,
         consent_states.c.lead_id == leads.c.id,
-        consent_states.c.topic == messages.c.topic,
+        consent_states.c.topic == of.c.topic,
         consent_states.c.status == "pending",
         consent_states.c.since > suppressions.c.since,
     )
@@ -89,13 +89,13 @@ def _suppressed(asks: Any) -> Any:
         suppressions.c.lifted_at.is_(None),
         or_(
             suppressions.c.scope.in_(("all", "channel:email")),
-            suppressions.c.scope == literal("topic:") + messages.c.topic,
+            suppressions.c.scope == literal("topic:") + of.c.topic,
         ),
         sa.not_(and_(asks, suppressions.c.reason.in_(sorted(LIFTED_BY_CONFIRMATION)), anew)),
     )
 
 
-def _word(permissions: Permissions) -> Any:
+def _word(permissions: Permissions, of: FromClause) -> Any:
     """What the lead's latest word on the topic comes to: `granted`, or the reason why it allows no marketing."""
     state = consent_states
     cases = [
@@ -104,7 +104,7 @@ def _word(permissions: Permissions) -> Any:
         (state.c.basis == "none", NO_CONSENT),
         (is_barred(state.c.topic, state.c.basis, permissions), BASIS_NOT_ALLOWED),
     ]
-    mine = state.c.lead_id == leads.c.id, state.c.topic == messages.c.topic
+    mine = state.c.lead_id == leads.c.id, state.c.topic == of.c.topic
     return func.coalesce(value_of(state, case(*cases, else_="granted"), *mine), NO_CONSENT)
 
 
