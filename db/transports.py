@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, Row, RowMapping, select, update
 
 from db.tables import transports
 from db.work import insert_for
@@ -18,16 +18,26 @@ ASKED_TO_WAIT = "asked-to-wait"
 
 
 def refused(connection: Connection, name: str, reason: str, now: datetime) -> int:
-    """The sender is refused: all workers leave the transport alone, each time longer; returns how often in a row."""
-    failures = _failures(connection, name) + 1
+    """The sender is refused: all workers leave the transport alone, each time longer; returns how often in a row.
+
+    What several workers hear at once is one refusal.
+    """
+    paused_now = _locked(connection, name, now)
+    failures = _failures(connection, name)
+    if failures and paused_now is not None and paused_now.reason != ASKED_TO_WAIT:
+        return failures
+    failures += 1
     pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
     _write(connection, name, paused_until=now + pause, reason=reason[:500], failures=failures, changed_at=now)
     return failures
 
 
 def wait(connection: Connection, name: str, seconds: float, now: datetime) -> None:
-    """The provider asks us to wait: all workers do; nothing is wrong."""
+    """The provider asks us to wait: all workers do; nothing is wrong. No pause gets shorter by it."""
     until = now + min(timedelta(seconds=max(seconds, 1.0)), LONGEST_WAIT)
+    paused_now = _locked(connection, name, now)
+    if paused_now is not None and paused_now.paused_until >= until:
+        return
     _write(connection, name, paused_until=until, reason=ASKED_TO_WAIT, changed_at=now)
 
 
@@ -48,6 +58,14 @@ def on_probation(connection: Connection, name: str) -> bool:
 def _failures(connection: Connection, name: str) -> int:
     found = connection.execute(select(transports.c.failures).where(transports.c.name == name)).scalar_one_or_none()
     return int(found or 0)
+
+
+def _locked(connection: Connection, name: str, now: datetime) -> Row[Any] | None:
+    """The pause that there is already; the row stays locked, so that workers write it one after the other."""
+    row = {"name": name, "changed_at": now, "failures": 0}
+    connection.execute(insert_for(connection)(transports).values(row).on_conflict_do_nothing())
+    found = connection.execute(select(transports).where(transports.c.name == name).with_for_update()).one()
+    return found if found.paused_until is not None and found.paused_until > now else None
 
 
 def _write(connection: Connection, name: str, **values: Any) -> None:
