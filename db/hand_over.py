@@ -27,6 +27,8 @@ from nurture.permissions import Permissions
 # Temporary refusals are tried again after so long; the last pause repeats, so that trying ends after three days.
 RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
 MOST_ATTEMPTS = 10
+# The lease ran out, and the message is somebody else's.
+TAKEN_OVER = "taken-over"
 OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
 
 
@@ -45,11 +47,7 @@ def recover(
     if not any_transport:
         given_up = frozen_mails.give_up(connection, repeatable, now)
     is_frozen = frozen_mails.is_frozen()
-    requeued = connection.execute(
-        update(messages)
-        .where(messages.c.status == "claimed", expired, ~is_frozen)
-        .values(status="queued", owner=None, lease_until=None)
-    ).rowcount
+    requeued = len(requeue(connection))
     unknown = connection.execute(
         update(messages)
         .where(or_(messages.c.status == "handing_over", and_(messages.c.status == "claimed", is_frozen)), expired)
@@ -63,6 +61,20 @@ def recover(
         )
     ).rowcount
     return {"messages_requeued": requeued, "messages_unknown": unknown + given_up, "messages_to_repeat": parked}
+
+
+def requeue(connection: Connection) -> list[datetime]:
+    """Put the claims of dead workers back into the queue; returns when their leases ended."""
+    mine = messages.c.settled_at.is_(None), messages.c.status == "claimed", messages.c.lease_until < database_clock()
+    query = select(messages.c.id, messages.c.lease_until).where(*mine, ~frozen_mails.is_frozen())
+    found = connection.execute(query.order_by(messages.c.id).with_for_update(of=messages)).all()
+    if found:
+        connection.execute(
+            update(messages)
+            .where(messages.c.id.in_([row.id for row in found]))
+            .values(status="queued", owner=None, lease_until=None)
+        )
+    return [row.lease_until for row in found]
 
 
 def lease_end(lease: timedelta) -> Any:
@@ -189,7 +201,7 @@ def hand_over(
         connection.execute(_LOCK, {"message": message_id})
     row = connection.execute(caps.checked(check_statement(permissions)), {"message": message_id, "now": now}).one()
     if row.owner != owner or row.status != "claimed":
-        return "taken-over"
+        return TAKEN_OVER
     # Sales has got the lead just now: a sequence that pauses puts its mail off, any other one skips it.
     put_off = row.refusal == IN_SALES_HANDS and row.sequence in pausing
     if put_off:

@@ -149,6 +149,12 @@ def ready() -> Any:
     )
 
 
+def any_ready(connection: Connection, now: datetime) -> bool:
+    """Whether a worker would find anything to claim."""
+    one = select(messages.c.id).where(ready(), messages.c.sequence.not_in(_ON_HOLD)).limit(1)
+    return connection.execute(one, {"now": now}).first() is not None
+
+
 # Nothing happens to their messages, not even that they come too late.
 _ON_HOLD = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
 

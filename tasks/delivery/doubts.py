@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from connectors.email.base import EmailSession, FindingSession, Verdict
 from db import frozen_mails, hand_over, messages
+from db.engine import Connection
 from nurture.errors import OutsideFailed, RetryLater, TransportDown
 from nurture.failpoints import hit
 from nurture.rendering.mime import build_mime, plan_from_json
@@ -100,6 +101,9 @@ class _Repeater(Worker):
                 if refused is not None:
                     raise _CannotRepeat(refused)
             hit("deliver.before_handing_over_commit")
+
+    def not_sent(self, connection: Connection, number: int) -> None:
+        """Their share was taken when the act was made, maybe on another day and by another run."""
 
     def _give_up(self, act: str) -> None:
         with self.database.write() as connection:
