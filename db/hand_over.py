@@ -19,7 +19,7 @@ from db.contact_caps import ContactCaps
 from db.holds import IN_SALES_HANDS, is_held, pause_for_sales
 from db.holds import ON_HOLD as SEQUENCES_ON_HOLD
 from db.messages import FREQUENCY_CAP, ON_HOLD, moved_on, ready, refusal
-from db.subqueries import there_is
+from db.subqueries import there_is, value_of
 from db.tables import accounts, consent_states, leads, messages
 from db.types import UTCDateTime, database_clock, plus_seconds
 from nurture.permissions import Permissions
@@ -29,6 +29,8 @@ RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), 
 MOST_ATTEMPTS = 10
 # The lease ran out, and the message is somebody else's.
 TAKEN_OVER = "taken-over"
+# It was written to an address that the lead has left since; it is written anew.
+ADDRESS_CHANGED = "address-changed"
 OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
 
 
@@ -60,6 +62,8 @@ def recover(
             lease_until=None,
         )
     ).rowcount
+    if unknown or given_up:
+        frozen_mails.thaw_settled(connection)
     return {"messages_requeued": requeued, "messages_unknown": unknown + given_up, "messages_to_repeat": parked}
 
 
@@ -185,6 +189,7 @@ def hand_over(
     lease: timedelta,
     *,
     transport: str,
+    recipient: str | None = None,
     subject: str,
     locale: str | None,
     caps: ContactCaps,
@@ -195,7 +200,8 @@ def hand_over(
 
     The lead's row is locked first, and every transaction that suppresses locks it too, so that an unsubscribe commits
     either before this check or after the hand-over began. Without `owner` still being us nothing is sent. A sequence
-    that has been put on hold gets its message back, and so does the queue when a cap has no slot left.
+    that has been put on hold gets its message back, and so does the queue when a cap has no slot left, or when the lead
+    is not reached at `recipient` any more: nobody has asked whether that address is stopped.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"message": message_id})
@@ -218,6 +224,11 @@ def hand_over(
             .values(status="skipped", reason=row.refusal, settled_at=now, owner=None, lease_until=None)
         )
         return str(row.refusal)
+    if recipient is not None and row.address != recipient:
+        connection.execute(
+            update(messages).where(messages.c.id == message_id).values(status="queued", owner=None, lease_until=None)
+        )
+        return ADDRESS_CHANGED
     if row.free_at > now:
         connection.execute(_CAPPED, {"message": message_id, "free_at": row.free_at, "now": now})
         return FREQUENCY_CAP
@@ -241,6 +252,7 @@ def check_statement(permissions: Permissions) -> Any:
         messages.c.sequence,
         or_(messages.c.sequence.in_(SEQUENCES_ON_HOLD), is_held(messages.c.enrollment_id)).label("on_hold"),
         refusal(permissions).label("refusal"),
+        value_of(leads, leads.c.email, leads.c.id == messages.c.lead_id).label("address"),
         consent.label("consent_id"),
     ).where(messages.c.id == sa.bindparam("message", type_=sa.BigInteger()))
 
@@ -293,8 +305,9 @@ _VERDICT = {
     "lease_until": None,
 }
 _SETTLE = update(messages).where(_MESSAGE, _MINE, messages.c.status == "handing_over").values(_VERDICT)
-# The lease ran out during the reply; the verdict is evidence for the unknown.
-_SETTLE_UNKNOWN = update(messages).where(_MESSAGE, messages.c.status == "unknown").values(_VERDICT)
+# The lease ran out during the reply; the verdict is evidence for the unknown, and for what waits to be repeated.
+_IN_DOUBT = or_(messages.c.status == "unknown", frozen_mails.is_parked())
+_SETTLE_UNKNOWN = update(messages).where(_MESSAGE, _IN_DOUBT).values(_VERDICT | {"not_before": None})
 
 
 def settle(

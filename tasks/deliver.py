@@ -33,6 +33,7 @@ def deliver(run: Run) -> dict[str, int]:
         counts["messages_requeued"] += len(requeued)
     with context.database.write() as connection:
         counts.update(hand_over.recover(connection, now, context.email.name if abilities.key_lives else None))
+        counts["messages_found"] += messages.settle_heard(connection, now)
         _stop_asked(connection, run)
         holds.pause_for_sales(connection, compiled.pausing, now)
         counts["messages_skipped"] += messages.skip_refused(connection, now, compiled.permissions)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from threading import Event
 from typing import Any, cast
+from zlib import crc32
 
 from connectors.email.base import EmailSession, FindingSession, Verdict
 from db import frozen_mails, hand_over, messages
@@ -58,6 +59,10 @@ class _Repeater(Worker):
             return True
         hit("deliver.claimed")
         mails = [self._mail(row) for row in rows]
+        if len(mails) > self.abilities.batch:
+            # The settings have changed since, and in parts it would be other acts.
+            self._give_up(act)
+            return True
         try:
             for mail in mails:
                 if (early := session.stage(outgoing(mail))) is not None:
@@ -124,7 +129,12 @@ def ask_the_provider(run: Run) -> dict[str, int]:
     context = run.context
     with context.database.read() as connection:
         doubtful = messages.unknown_of(
-            connection, context.email.name, before=run.now - _NOT_BEFORE, limit=_MOST_QUESTIONS
+            connection,
+            context.email.name,
+            before=run.now - _NOT_BEFORE,
+            limit=_MOST_QUESTIONS,
+            # By the run's instant and not by counting, whatever the rhythm of the runs.
+            turn=crc32(run.now.isoformat().encode()),
         )
     if not doubtful:
         return {}

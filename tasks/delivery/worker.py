@@ -132,8 +132,11 @@ class Worker:
         early: dict[int, Receipt] = {}
         if len(going) < len(staged):
             session.abandon()
-            # Only a batch has others left; staging them again leaves everything as it was.
-            again = [(mail, session.stage(outgoing(mail))) for mail in going]
+            try:
+                # Only a batch has others left; staging them again leaves everything as it was.
+                again = [(mail, session.stage(outgoing(mail))) for mail in going]
+            except (TransportDown, RetryLater) as error:
+                return self._nothing_left(going, error)
             early = {mail.message_id: receipt for mail, receipt in again if receipt is not None}
         acting = [mail for mail in going if mail.message_id not in early]
         receipts = dict(early)
@@ -189,7 +192,7 @@ class Worker:
                 plans = [(mail.message_id, plan_as_json(mail.plan)) for mail in going]
                 frozen_mails.freeze(connection, going[0].key, plans, until)
             hit("deliver.before_handing_over_commit")
-        back = (hand_over.TAKEN_OVER, messages.ON_HOLD, messages.FREQUENCY_CAP)
+        back = (hand_over.TAKEN_OVER, hand_over.ADDRESS_CHANGED, messages.ON_HOLD, messages.FREQUENCY_CAP)
         for refused in refusals.values():
             self.counts["messages_capped"] += refused == messages.FREQUENCY_CAP
             self.counts["messages_skipped"] += refused is not None and refused not in back
@@ -204,6 +207,7 @@ class Worker:
             self.run.now,
             self.lease,
             transport=self.run.context.email.name,
+            recipient=mail.recipient,
             subject=mail.subject,
             locale=mail.locale,
             caps=self.compiled.caps,
