@@ -144,6 +144,13 @@ def claim_act(connection: Connection, act: str, owner: str, lease_until: Any) ->
     return []
 
 
+def put_off(connection: Connection, act: str, owner: str, until: datetime) -> None:
+    """One of an act may not be sent at the moment: all of it waits on."""
+    mine = messages.c.id.in_(select(frozen_mails.c.message_id).where(frozen_mails.c.act == act))
+    values = {**PARKED, "not_before": until}
+    connection.execute(update(messages).where(mine, messages.c.owner == owner).values(values))
+
+
 def not_repeated(connection: Connection, act: str, owner: str, now: datetime) -> int:
     """One of an act may not be sent any more, so that it cannot be repeated: all of it is unknown."""
     mine = messages.c.id.in_(select(frozen_mails.c.message_id).where(frozen_mails.c.act == act))

@@ -360,13 +360,10 @@ def retry(
     return str(values["status"])
 
 
-def count_attempt(connection: Connection, message_id: int, owner: str) -> None:
-    """A try that ended before the hand-over counts too."""
-    connection.execute(
-        update(messages)
-        .where(messages.c.id == message_id, messages.c.owner == owner)
-        .values(attempts=messages.c.attempts + 1)
-    )
+def count_attempt(connection: Connection, message_id: int, owner: str) -> bool:
+    """A try that ended before the hand-over counts too; False when the message is somebody else's."""
+    mine = messages.c.id == message_id, messages.c.owner == owner
+    return bool(connection.execute(update(messages).where(*mine).values(attempts=messages.c.attempts + 1)).rowcount)
 
 
 def hold(connection: Connection, message_id: int, owner: str, until: datetime, reason: str, detail: str) -> None:
@@ -392,15 +389,14 @@ def reject_claimed(
             settled_at=now,
             owner=None,
             lease_until=None,
-            attempts=messages.c.attempts + 1,
         )
     )
 
 
-def take_back(connection: Connection, message_ids: Sequence[int], owner: str) -> None:
-    """Nothing of what was being handed over has left: it goes back, and no attempt is counted."""
+def take_back(connection: Connection, message_ids: Sequence[int], owner: str) -> int:
+    """Nothing of what was being handed over has left: it goes back, and no attempt is counted; returns how many."""
     mine = and_(messages.c.id.in_(message_ids), messages.c.owner == owner, messages.c.status == "handing_over")
-    connection.execute(
+    return connection.execute(
         update(messages)
         .where(mine)
         .values(
@@ -410,7 +406,7 @@ def take_back(connection: Connection, message_ids: Sequence[int], owner: str) ->
             handed_over_at=None,
             attempts=messages.c.attempts - 1,
         )
-    )
+    ).rowcount
 
 
 def release(connection: Connection, owner: str) -> int:

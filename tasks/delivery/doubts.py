@@ -29,6 +29,14 @@ class _CannotRepeat(Exception):
     """One of the act may not be sent any more; rolls its transaction back."""
 
 
+class _NotNow(Exception):
+    """One of the act may not be sent at the moment; rolls its transaction back."""
+
+
+# A sequence on hold goes on, and a slot comes back; until its keys are forgotten the act can wait.
+_FOR_NOW = (messages.ON_HOLD, messages.FREQUENCY_CAP)
+
+
 def repeat_acts(run: Run, compiled: Compiled, allowance: Allowance) -> dict[str, int]:
     """Repeat the acts whose reply was lost, word for word and under the same keys, while the provider knows them."""
     with run.context.database.read() as connection:
@@ -72,6 +80,10 @@ class _Repeater(Worker):
             session.abandon()
             self._give_up(act)
             return True
+        except _NotNow:
+            session.abandon()
+            self._put_off(act)
+            return True
         hit("deliver.handing_over")
         try:
             receipts = self.commit(session)
@@ -99,12 +111,12 @@ class _Repeater(Worker):
         )
 
     def _mark(self, mails: list[Mail]) -> None:
-        """All of the act as being handed over; raises _CannotRepeat when one of them may not go any more."""
+        """All of the act as being handed over; raises _CannotRepeat or _NotNow when one of them may not go."""
         with self.database.write() as connection:
             for mail in sorted(mails, key=lambda each: each.lead_id):
                 refused = self.check(connection, mail)
                 if refused is not None:
-                    raise _CannotRepeat(refused)
+                    raise (_NotNow if refused in _FOR_NOW else _CannotRepeat)(refused)
             hit("deliver.before_handing_over_commit")
 
     def not_sent(self, connection: Connection, number: int) -> None:
@@ -113,6 +125,10 @@ class _Repeater(Worker):
     def _give_up(self, act: str) -> None:
         with self.database.write() as connection:
             self.counts["messages_unknown"] += frozen_mails.not_repeated(connection, act, self.owner, self.run.now)
+
+    def _put_off(self, act: str) -> None:
+        with self.database.write() as connection:
+            frozen_mails.put_off(connection, act, self.owner, self.run.now + hand_over.RETRY_AFTER[0])
 
     def _stays_in_doubt(self, mails: list[Mail], error: TransportDown | RetryLater) -> bool:
         """This time nothing was sent, but the first time it may have been: the act waits on."""

@@ -279,11 +279,12 @@ class Worker:
         """Refused before the point of no return: safe, whatever it was."""
         mine = (mail.message_id, self.owner)
         with self.database.write() as connection:
+            if not hand_over.count_attempt(connection, *mine):
+                return
             if receipt.verdict is Verdict.REJECTED:
                 hand_over.reject_claimed(connection, *mine, self.run.now, "refused-by-provider", receipt.response)
                 status = "rejected"
             else:
-                hand_over.count_attempt(connection, *mine)
                 status = hand_over.retry(
                     connection,
                     *mine,
@@ -302,9 +303,9 @@ class Worker:
         """The connector says that nothing of the act was sent: it goes back as if it had never been tried."""
         ids = [mail.message_id for mail in mails]
         with self.database.write() as connection:
-            hand_over.take_back(connection, ids, self.owner)
+            back = hand_over.take_back(connection, ids, self.owner)
             frozen_mails.thaw(connection, ids)
-            self.allowance.give_back(connection, len(ids))
+            self.allowance.give_back(connection, back)
         if isinstance(error, TransportDown):
             return self.transport_refuses(str(error))
         return self.transport_is_away(error)

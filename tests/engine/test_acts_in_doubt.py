@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.email import Abilities, MemoryOutbox, Verdict
-from db import frozen_mails, hand_over
+from db import audit, frozen_mails, hand_over, sequences
 from db import messages as ledger
 from db.tables import messages
 from nurture.errors import RetryLater, TransportDown
@@ -224,3 +224,31 @@ def test_those_that_stay_unknown_for_ever_keep_nobody_from_being_asked_about(wor
         for turn in range(3):
             asked |= {id_ for id_, _ in ledger.unknown_of(connection, "memory", before=later, limit=2, turn=turn)}
     assert len(asked) == 5
+
+
+def test_an_act_of_a_sequence_on_hold_waits_until_it_goes_on(world_with):
+    world = world_with(KEYED)
+    world.outbox.misbehave("commit", Verdict.UNKNOWN, times=3)
+    world.run("deliver")
+    with world.database.write() as connection:
+        sequences.set_state(connection, "papers", "hold", None, world.now)
+    assert repetition(world) == {"accepted": 2, "handing_over": 3}
+    with world.database.write() as connection:
+        assert audit.run_checks(connection, world.now, repair=False) == []
+        sequences.set_state(connection, "papers", "on", None, world.now)
+    assert repetition(world) == {"accepted": 5}
+    assert len(world.outbox.messages) == 5
+
+
+def test_an_act_of_a_sequence_that_was_stopped_is_given_up(parked):
+    with parked.database.write() as connection:
+        sequences.set_state(connection, "papers", "stop", None, parked.now)
+    assert repetition(parked) == {"accepted": 2, "unknown": 3}
+    assert len(parked.outbox.acts) == 2
+
+
+def test_an_act_of_which_two_have_become_one_person_is_given_up(parked):
+    parked.merge("reader0", "reader1")
+    assert repetition(parked).get("handing_over", 0) == 0
+    assert len(parked.outbox.acts) == 2
+    assert parked.rows("frozen_mails") == []

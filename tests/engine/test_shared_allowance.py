@@ -318,3 +318,14 @@ def test_four_connections_send_hundreds_of_messages_once_each_and_nobody_is_in_a
         assert world.run("deliver").counts["messages_accepted"] == 500
         assert sorted(Counter(sink.keys()).values()) == [1] * 500
         assert taken(world) == [500]
+
+
+def test_two_processes_repeat_an_act_once(world_with):
+    world = world_with(Abilities(batch=3, key_lives=timedelta(hours=24), connections=2))
+    world.outbox.misbehave("commit", Verdict.UNKNOWN, times=5)
+    world.run("deliver")
+    before = len(world.outbox.acts)
+    side_by_side([beside(world), beside(world)], world.now + timedelta(minutes=10))
+    assert statuses(world) == {"accepted": 5}
+    assert sorted(world.outbox.acts[before:]) == sorted(world.outbox.acts[:before])
+    assert sorted(Counter(mail.message_key for mail in world.outbox.messages).values()) == [1] * 5
