@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, FromClause, RowMapping, and_, case, func, literal, or_, select, update
 
+from db import frozen_mails
 from db.batches import listed
 from db.conditions import NOW
 from db.holds import IN_SALES_HANDS, is_held
@@ -21,6 +22,7 @@ from db.subqueries import there_is, value_of
 from db.tables import (
     consent_states,
     enrollments,
+    events,
     leads,
     messages,
     sequence_states,
@@ -149,6 +151,12 @@ def ready() -> Any:
     )
 
 
+def any_ready(connection: Connection, now: datetime) -> bool:
+    """Whether a worker would find anything to claim."""
+    one = select(messages.c.id).where(ready(), messages.c.sequence.not_in(_ON_HOLD)).limit(1)
+    return connection.execute(one, {"now": now}).first() is not None
+
+
 # Nothing happens to their messages, not even that they come too late.
 _ON_HOLD = select(sequence_states.c.sequence).where(sequence_states.c.state == "hold")
 
@@ -206,19 +214,27 @@ def hold_ready(connection: Connection, until: datetime, reason: str, now: dateti
     return hold_until(connection, held, reason, now)
 
 
-def unknown_of(connection: Connection, transport: str, *, before: datetime, limit: int) -> list[tuple[int, str]]:
-    """Ids and keys of unknown messages that a transport was given before then, the oldest first."""
+def unknown_of(
+    connection: Connection, transport: str, *, before: datetime, limit: int, turn: int = 0
+) -> list[tuple[int, str]]:
+    """Ids and keys of unknown messages that a transport was given before then, by their age.
+
+    When there are more than `limit`, each `turn` has others: those that stay unknown for ever stand in nobody's way.
+    """
+    mine = and_(
+        # In the words of their index.
+        sa.literal_column("messages.status") == sa.literal_column("'unknown'"),
+        messages.c.transport == transport,
+        messages.c.handed_over_at <= before,
+        messages.c.key.is_not(None),
+    )
+    turns = -(-connection.execute(select(func.count()).select_from(messages).where(mine)).scalar_one() // limit)
     rows = connection.execute(
         select(messages.c.id, messages.c.key)
-        .where(
-            # In the words of their index.
-            sa.literal_column("messages.status") == sa.literal_column("'unknown'"),
-            messages.c.transport == transport,
-            messages.c.handed_over_at <= before,
-            messages.c.key.is_not(None),
-        )
+        .where(mine)
         .order_by(messages.c.handed_over_at, messages.c.id)
         .limit(limit)
+        .offset(limit * (turn % turns) if turns else 0)
     )
     return [(int(id_), str(key)) for id_, key in rows]
 
@@ -277,20 +293,27 @@ def give_slot_back(connection: Connection, message_id: int, now: datetime) -> No
     connection.execute(_SLOT_IS_BACK, {"message": message_id, "now": now})
 
 
+# Settled as unknown, or waiting to be repeated under its key.
+_IN_DOUBT = or_(messages.c.status == "unknown", frozen_mails.is_parked())
+
+
 def resolve(
     connection: Connection, message_id: int, status: str, detail: str, now: datetime, *, by: str = "resolved-by-person"
 ) -> int:
-    """Settle an unknown message by evidence; returns 0 when it is not unknown."""
+    """Settle a message in doubt by evidence, so that it is not repeated either; returns 0 when it is in no doubt."""
     settled = connection.execute(
         update(messages)
-        .where(messages.c.id == message_id, messages.c.status == "unknown")
+        .where(messages.c.id == message_id, _IN_DOUBT)
         .values(
             status=status,
+            not_before=None,
             reason=None if status == "accepted" else by,
             detail=detail[:500],
             settled_at=now,
         )
     ).rowcount
+    if settled:
+        frozen_mails.thaw(connection, [message_id])
     if settled and status != "accepted":
         give_slot_back(connection, message_id, now)
     return settled
@@ -306,15 +329,37 @@ EVIDENCE = frozenset(
 
 
 def arrived(connection: Connection, message_ids: Sequence[int], now: datetime) -> int:
-    """Settle unknown messages of which something was heard; returns how many."""
+    """Settle messages in doubt of which something was heard; returns how many.
+
+    What waited to be repeated is not: it is there. The rest of its act would be another one, and becomes unknown.
+    """
     if not message_ids:
         return 0
     heard = listed(connection, "heard", [[each] for each in sorted(set(message_ids))], messages.c.id)
-    return connection.execute(
-        update(messages)
-        .where(messages.c.id.in_(select(heard.c.id)), messages.c.status == "unknown")
-        .values(status="accepted", reason=None, detail="settled by what was heard of it", settled_at=now)
+    settled = connection.execute(
+        update(messages).where(messages.c.id.in_(select(heard.c.id)), _IN_DOUBT).values(_heard(now))
     ).rowcount
+    if settled:
+        frozen_mails.thaw(connection, sorted(set(message_ids)))
+    return settled
+
+
+def _heard(now: datetime) -> dict[str, Any]:
+    detail = "settled by what was heard of it"
+    return {"status": "accepted", "reason": None, "detail": detail, "settled_at": now, "not_before": None}
+
+
+def settle_heard(connection: Connection, now: datetime) -> int:
+    """Settle unknown messages of which something was heard before they were known to be in doubt; returns how many."""
+    evidence = there_is(
+        events,
+        events.c.lead_id == messages.c.lead_id,
+        events.c.message_id == messages.c.id,
+        events.c.type.in_(sorted(EVIDENCE)),
+    )
+    # In the words of their index.
+    unknown = sa.literal_column("messages.status") == sa.literal_column("'unknown'")
+    return connection.execute(update(messages).where(unknown, evidence).values(_heard(now))).rowcount
 
 
 def listing(connection: Connection, *, status: str | None, limit: int) -> list[RowMapping]:

@@ -20,11 +20,12 @@ ASKED_TO_WAIT = "asked-to-wait"
 def refused(connection: Connection, name: str, reason: str, now: datetime) -> int:
     """The sender is refused: all workers leave the transport alone, each time longer; returns how often in a row.
 
-    What several workers meet at once is one refusal.
+    What several workers hear at once is one refusal.
     """
     row = _locked(connection, name, now)
     failures = int(row.failures)
-    if failures and row.paused_until is not None and row.paused_until > now:
+    rests = row.paused_until is not None and row.paused_until > now
+    if failures and rests and row.reason != ASKED_TO_WAIT:
         return failures
     failures += 1
     pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)

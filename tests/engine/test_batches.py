@@ -21,24 +21,6 @@ KEYED = Abilities(batch=3, key_lives=timedelta(hours=24))
 FIVE = [f"reader{number}" for number in range(5)]
 
 
-@pytest.fixture
-def world_with(new_world):
-    """A world with this outbox and five readers, each with a message that is ready."""
-
-    def make(abilities: Abilities, **options):
-        outbox = MemoryOutbox(abilities, finds=options.pop("finds", False))
-        world = new_world(email=outbox, **options)
-        world.outbox = outbox
-        for name in FIVE:
-            world.lead(name)
-            world.happens(name, "content.white_paper_downloaded")
-        for part in ("rescore", "restage", "enroll", "advance"):
-            world.run(part)
-        return world
-
-    return make
-
-
 def statuses(world) -> dict[str, int]:
     return dict(Counter(row["status"] for row in world.rows("messages")))
 
