@@ -252,3 +252,23 @@ def test_an_act_of_which_two_have_become_one_person_is_given_up(parked):
     assert repetition(parked).get("handing_over", 0) == 0
     assert len(parked.outbox.acts) == 2
     assert parked.rows("frozen_mails") == []
+
+
+@pytest.mark.parametrize("abilities", [Abilities(batch=3), KEYED])
+def test_one_refused_while_an_act_is_staged_again_leaves_the_others_in_it(world_with, monkeypatch, abilities):
+    world = world_with(abilities, readers=3)
+    may_go, done = Worker._may_go, []
+
+    def late(self, mails):
+        if not done:
+            done.append(world.happens("reader1", "email.unsubscribed"))
+            going = may_go(self, mails)
+            world.outbox.misbehave("stage", Verdict.REJECTED, recipient="reader0@example.com")
+            return going
+        return may_go(self, mails)
+
+    monkeypatch.setattr(Worker, "_may_go", late)
+    world.run("deliver")
+    assert [row["status"] for row in world.rows("messages")] == ["rejected", "skipped", "accepted"]
+    assert [mail.recipient for mail in world.outbox.messages] == ["reader2@example.com"]
+    assert world.rows("frozen_mails") == []

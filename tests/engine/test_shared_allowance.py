@@ -230,6 +230,35 @@ def test_a_bucket_stays_within_its_bounds_whatever_the_clock_does(world):
         assert allowances.draw(connection, "memory", 100, 5.0, world.now)[0] == 5
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "tomorrow"),
+    [
+        ("UTC", "2026-03-02T23:59:59Z", "2026-03-03T00:00:00Z"),
+        ("Pacific/Auckland", "2026-03-02T23:59:59Z", "2026-03-03T11:00:00Z"),
+        ("Asia/Kathmandu", "2026-03-02T18:14:59Z", "2026-03-02T18:15:00Z"),
+        # The day that begins at one o'clock, the day of 25 hours, and the day of 23.
+        ("America/Santiago", "2026-09-05T18:00:00Z", "2026-09-06T04:00:00Z"),
+        ("Europe/Copenhagen", "2026-10-24T23:00:00Z", "2026-10-25T23:00:00Z"),
+        ("Europe/Copenhagen", "2026-03-28T23:30:00Z", "2026-03-29T22:00:00Z"),
+    ],
+)
+def test_what_the_day_has_no_allowance_for_waits_for_the_next_midnight_where_the_business_is(
+    world_with, zone, now, tomorrow
+):
+    world = world_with(Abilities(), readers=2)
+    with world.database.write() as connection:
+        connection.execute(sa.update(messages).values(expires_at=None))
+    world.context.settings.project.time_zone = zone
+    world.context.settings.email.daily_limit = 1
+    world.now = datetime.fromisoformat(now)
+    world.run("deliver")
+    [row] = world.rows("messages", status="queued")
+    assert (row["reason"], row["not_before"]) == ("daily-limit", datetime.fromisoformat(tomorrow))
+    world.now = row["not_before"]
+    world.run("deliver")
+    assert (statuses(world), taken(world)) == ({"accepted": 2}, [1, 1])
+
+
 def test_a_days_count_never_falls_below_nothing(world):
     day = date(2026, 3, 2)
     with world.database.write() as connection:
