@@ -359,7 +359,8 @@ def settle_heard(connection: Connection, now: datetime) -> int:
     )
     # In the words of their index.
     unknown = sa.literal_column("messages.status") == sa.literal_column("'unknown'")
-    return connection.execute(update(messages).where(unknown, evidence).values(_heard(now))).rowcount
+    handed_over = messages.c.handed_over_at <= now
+    return connection.execute(update(messages).where(unknown, handed_over, evidence).values(_heard(now))).rowcount
 
 
 def listing(connection: Connection, *, status: str | None, limit: int) -> list[RowMapping]:
