@@ -63,7 +63,8 @@ ROUTES = (
 
 def create_app(door: Door | None = None) -> FastAPI:
     """The application of a workspace; without a door of its own it opens the one of `RIPEN_HOME`."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # A redirect to the address with or without a last slash would name the host that the request asked for.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.door = door or open_door()
     for route in ROUTES:
         app.add_api_route(route.path, _guarded(route), methods=[route.method], response_model=None)
