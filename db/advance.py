@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, select, update
 
 from db import work
 from db.awaited import awaited, awaited_statement
@@ -20,7 +20,7 @@ from db.conditions import NOW
 from db.entries import BATCH, leave_statements
 from db.holds import after_hold
 from db.statistics import refresh
-from db.steps import StepStatements
+from db.steps import StepStatements, verdict_at
 from db.subqueries import there_is
 from db.tables import (
     definition_versions,
@@ -118,9 +118,7 @@ def go_on_after_messages(connection: Connection, now: datetime) -> int:
 
     Accepted: from the provider's yes. Skipped, rejected or failed: from that verdict. Unknown: from the hand-over.
     """
-    happened = func.coalesce(messages.c.handed_over_at, messages.c.settled_at)
-    verdict = case((messages.c.status.in_(("accepted", "unknown")), happened), else_=messages.c.settled_at)
-    settled = select(messages.c.id, verdict.label("at")).where(messages.c.settled_at.is_not(None)).subquery()
+    settled = select(messages.c.id, verdict_at().label("at")).where(messages.c.settled_at.is_not(None)).subquery()
     base = after_hold(settled.c.at)
     return connection.execute(
         update(enrollments)

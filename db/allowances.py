@@ -24,7 +24,9 @@ def left_today(connection: Connection, domain: str, day: date, most: int) -> int
 def take(connection: Connection, domain: str, day: date, number: int) -> None:
     """Take so many of a day's allowance; a negative number gives back what was not sent after all."""
     if number:
-        connection.execute(update(sending_days).where(_is(domain, day)).values(taken=sending_days.c.taken + number))
+        taken = sending_days.c.taken + number
+        taken = sa.case((taken > 0, taken), else_=0)
+        connection.execute(update(sending_days).where(_is(domain, day)).values(taken=taken))
 
 
 def _is(domain: str, day: date) -> sa.ColumnElement[bool]:
@@ -48,3 +50,10 @@ def draw(connection: Connection, transport: str, wanted: int, rate: float, now: 
     granted = min(wanted, math.floor(tokens))
     connection.execute(update(transports).where(mine).values(tokens=tokens - granted, tokens_at=database_clock()))
     return granted, 0.0 if granted else (1.0 - tokens) / rate
+
+
+def pour_back(connection: Connection, transport: str, number: int) -> None:
+    """Put back what was drawn in this transaction and found no message."""
+    connection.execute(
+        update(transports).where(transports.c.name == transport).values(tokens=transports.c.tokens + number)
+    )

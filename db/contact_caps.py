@@ -37,7 +37,8 @@ class ContactCaps:
         # Caps on the same topics look at the same messages. The narrow ones come first: what they hold takes no slot.
         ordered = sorted(caps, key=lambda cap: (not cap.topics, sorted(cap.topics)))
         self._holds = [_plan(list(group)) for _, group in groupby(ordered, key=lambda cap: sorted(cap.topics))]
-        self._free_at = _free_at(caps)
+        self._caps = caps
+        self._free_at = _free_at(caps, messages)
         self._checked: dict[Select[Any], Select[Any]] = {}
 
     def plan(self, connection: Connection, now: datetime) -> int:
@@ -57,6 +58,10 @@ class ContactCaps:
         if check not in self._checked:
             self._checked[check] = check.add_columns(self._free_at.label("free_at"))
         return self._checked[check]
+
+    def free_at(self, of: FromClause) -> ColumnElement[Any]:
+        """The same instant for a message that is only imagined: a row with its lead, topic and kind."""
+        return _free_at(self._caps, of)
 
 
 def _covers(cap: FrequencyCap, of: FromClause) -> ColumnElement[bool]:
@@ -122,10 +127,10 @@ def _slot(cap: FrequencyCap, of: FromClause, name: str, later: int) -> ColumnEle
     )
 
 
-def _free_at(caps: Sequence[FrequencyCap]) -> ColumnElement[Any]:
+def _free_at(caps: Sequence[FrequencyCap], of: FromClause) -> ColumnElement[Any]:
     """For one message: the latest instant at which a cap that covers it has a free slot; now when it has one."""
     instants: list[ColumnElement[Any]] = []
     for number, cap in enumerate(caps):
-        slot = _slot(cap, messages, f"sent_{number}", cap.most - 1)
-        instants.append(func.coalesce(case((_covers(cap, messages), slot)), NOW, type_=UTCDateTime()))
+        slot = _slot(cap, of, f"sent_{number}", cap.most - 1)
+        instants.append(func.coalesce(case((_covers(cap, of), slot)), NOW, type_=UTCDateTime()))
     return _latest([NOW, *instants]) if instants else sa.type_coerce(NOW, UTCDateTime())

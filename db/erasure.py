@@ -55,8 +55,6 @@ from nurture.keys import email_hash
 from nurture.mentions import Mentions
 from nurture.records import EMAIL, PROFILE, Identity
 
-# Reasons that say more against sending than that somebody wants to be forgotten.
-STRONGER = ("complaint", "hard_bounce", ERASED)
 _OF_LEAD: tuple[Table, ...] = (scores, score_contributions, audience_choices, entry_marks, work_queue)
 _TICK = timedelta(microseconds=1)
 
@@ -141,13 +139,9 @@ def _delete(connection: Connection, table: Table, who: Sequence[int]) -> int:
 
 
 def _suppress(connection: Connection, subject: Subject, secret: bytes, now: datetime) -> int:
-    """Stop every address for good; a stronger reason stays, a weaker one becomes this."""
+    """Stop every address for good; each other reason stands beside it."""
     hashes = subject.hashes(secret)
     mine = suppressions.c.email_hash.in_(hashes)
-    active = suppressions.c.lifted_at.is_(None), suppressions.c.scope == "all"
-    connection.execute(
-        update(suppressions).where(mine, *active, suppressions.c.reason.not_in(STRONGER)).values(reason=ERASED)
-    )
     # Who lifted one may have written down about whom.
     connection.execute(update(suppressions).where(mine).values(lifted_because=None))
     suppress(connection, [Stop(each, "all", ERASED, now) for each in hashes])

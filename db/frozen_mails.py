@@ -53,9 +53,12 @@ def freeze(connection: Connection, act: str, plans: Sequence[tuple[int, Mapping[
 
 
 def thaw(connection: Connection, message_ids: Sequence[int]) -> None:
-    """Forget messages that are settled, or are to be written anew."""
-    if message_ids:
-        connection.execute(delete(frozen_mails).where(frozen_mails.c.message_id.in_(message_ids)))
+    """Forget those of the messages that are settled, or are to be written anew; not what somebody else has in hand."""
+    if not message_ids:
+        return
+    mine = messages.c.id == frozen_mails.c.message_id
+    in_hand = there_is(messages, mine, messages.c.status.in_(("claimed", "handing_over")))
+    connection.execute(delete(frozen_mails).where(frozen_mails.c.message_id.in_(message_ids), ~in_hand))
 
 
 def park(connection: Connection, message_ids: Sequence[int], owner: str, until: datetime, response: str) -> int:
@@ -84,7 +87,7 @@ def give_up(connection: Connection, transport: str | None, now: datetime) -> int
         # Somebody of it was erased: what is left would be another act, under another key.
         frozen_mails.c.members == value_of(other, func.count(), other.c.act == frozen_mails.c.act),
     )
-    given_up = connection.execute(
+    return connection.execute(
         update(messages)
         .where(is_parked(), or_(~lives, messages.c.transport.is_distinct_from(transport)))
         .values(
@@ -94,10 +97,12 @@ def give_up(connection: Connection, transport: str | None, now: datetime) -> int
             not_before=None,
         )
     ).rowcount
-    if given_up:
-        settled = select(messages.c.id).where(messages.c.settled_at.is_not(None))
-        connection.execute(delete(frozen_mails).where(frozen_mails.c.message_id.in_(settled)))
-    return given_up
+
+
+def thaw_settled(connection: Connection) -> None:
+    """Forget whatever is settled."""
+    mine = messages.c.id == frozen_mails.c.message_id
+    connection.execute(delete(frozen_mails).where(there_is(messages, mine, messages.c.settled_at.is_not(None))))
 
 
 def due_acts(connection: Connection, now: datetime, limit: int) -> list[str]:
@@ -118,7 +123,7 @@ _OF_MESSAGE = ("attempts", "lead_id", "locale", "sequence", "email")
 
 
 def claim_act(connection: Connection, act: str, owner: str, lease_until: Any) -> list[dict[str, Any]]:
-    """Take an act for one worker, in the order in which it was handed over; empty when somebody else has it."""
+    """Take an act for one worker, in the order in which it was handed over; empty when somebody else has any of it."""
     mine = messages.c.id.in_(select(frozen_mails.c.message_id).where(frozen_mails.c.act == act))
     claimed = connection.execute(
         update(messages)
@@ -132,9 +137,18 @@ def claim_act(connection: Connection, act: str, owner: str, lease_until: Any) ->
         .order_by(frozen_mails.c.place)
     )
     found = [dict(row._mapping) for row in rows]
-    if len(found) != claimed:
-        raise RuntimeError("an act is claimed in part")  # rolled back: acts are claimed whole or not at all
-    return found
+    if len(found) == claimed and all(row["members"] == claimed for row in found):
+        return found
+    # Of one something was heard meanwhile: the rest would be another act, and is given up by the next run.
+    connection.execute(update(messages).where(mine, messages.c.owner == owner).values(**PARKED))
+    return []
+
+
+def put_off(connection: Connection, act: str, owner: str, until: datetime) -> None:
+    """One of an act may not be sent at the moment: all of it waits on."""
+    mine = messages.c.id.in_(select(frozen_mails.c.message_id).where(frozen_mails.c.act == act))
+    values = {**PARKED, "not_before": until}
+    connection.execute(update(messages).where(mine, messages.c.owner == owner).values(values))
 
 
 def not_repeated(connection: Connection, act: str, owner: str, now: datetime) -> int:

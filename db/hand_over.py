@@ -19,7 +19,7 @@ from db.contact_caps import ContactCaps
 from db.holds import IN_SALES_HANDS, is_held, pause_for_sales
 from db.holds import ON_HOLD as SEQUENCES_ON_HOLD
 from db.messages import FREQUENCY_CAP, ON_HOLD, moved_on, ready, refusal
-from db.subqueries import there_is
+from db.subqueries import there_is, value_of
 from db.tables import accounts, consent_states, leads, messages
 from db.types import UTCDateTime, database_clock, plus_seconds
 from nurture.permissions import Permissions
@@ -27,6 +27,10 @@ from nurture.permissions import Permissions
 # Temporary refusals are tried again after so long; the last pause repeats, so that trying ends after three days.
 RETRY_AFTER = (timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(hours=12))
 MOST_ATTEMPTS = 10
+# The lease ran out, and the message is somebody else's.
+TAKEN_OVER = "taken-over"
+# It was written to an address that the lead has left since; it is written anew.
+ADDRESS_CHANGED = "address-changed"
 OWNER: sa.BindParameter[str] = sa.bindparam("owner", type_=sa.String())
 
 
@@ -45,11 +49,7 @@ def recover(
     if not any_transport:
         given_up = frozen_mails.give_up(connection, repeatable, now)
     is_frozen = frozen_mails.is_frozen()
-    requeued = connection.execute(
-        update(messages)
-        .where(messages.c.status == "claimed", expired, ~is_frozen)
-        .values(status="queued", owner=None, lease_until=None)
-    ).rowcount
+    requeued = len(requeue(connection))
     unknown = connection.execute(
         update(messages)
         .where(or_(messages.c.status == "handing_over", and_(messages.c.status == "claimed", is_frozen)), expired)
@@ -62,7 +62,23 @@ def recover(
             lease_until=None,
         )
     ).rowcount
+    if unknown or given_up:
+        frozen_mails.thaw_settled(connection)
     return {"messages_requeued": requeued, "messages_unknown": unknown + given_up, "messages_to_repeat": parked}
+
+
+def requeue(connection: Connection) -> list[datetime]:
+    """Put the claims of dead workers back into the queue; returns when their leases ended."""
+    mine = messages.c.settled_at.is_(None), messages.c.status == "claimed", messages.c.lease_until < database_clock()
+    query = select(messages.c.id, messages.c.lease_until).where(*mine, ~frozen_mails.is_frozen())
+    found = connection.execute(query.order_by(messages.c.id).with_for_update(of=messages)).all()
+    if found:
+        connection.execute(
+            update(messages)
+            .where(messages.c.id.in_([row.id for row in found]))
+            .values(status="queued", owner=None, lease_until=None)
+        )
+    return [row.lease_until for row in found]
 
 
 def lease_end(lease: timedelta) -> Any:
@@ -138,16 +154,17 @@ def _not_measured(measuring: Collection[str]) -> Any:
     )
 
 
-def reader(connection: Connection, lead_id: int) -> dict[str, Any]:
-    """One lead as an e-mail would know it, for a preview."""
-    query = select(*_READER).select_from(leads.outerjoin(accounts, accounts.c.id == leads.c.account_id))
+def reader(connection: Connection, lead_id: int, measuring: Collection[str] = ()) -> dict[str, Any]:
+    """One lead as an e-mail would know it, for a preview; `measuring` as in `claim`."""
+    columns = (*_READER, _not_measured(measuring).label("not_measured"))
+    query = select(*columns).select_from(leads.outerjoin(accounts, accounts.c.id == leads.c.account_id))
     return dict(connection.execute(query.where(leads.c.id == lead_id)).mappings().one())
 
 
-def sent(connection: Connection, key: str) -> dict[str, Any] | None:
+def sent(connection: Connection, key: str, measuring: Collection[str] = ()) -> dict[str, Any] | None:
     """A message by its key with its reader of today; None when it was never handed over, or its lead is erased."""
     query = (
-        select(messages, *_READER)
+        select(messages, *_READER, _not_measured(measuring).label("not_measured"))
         .join(leads, leads.c.id == messages.c.lead_id)
         .outerjoin(accounts, accounts.c.id == leads.c.account_id)
         .where(messages.c.key == key, messages.c.handed_over_at.is_not(None), leads.c.erased_at.is_(None))
@@ -173,6 +190,7 @@ def hand_over(
     lease: timedelta,
     *,
     transport: str,
+    recipient: str | None = None,
     subject: str,
     locale: str | None,
     caps: ContactCaps,
@@ -183,13 +201,14 @@ def hand_over(
 
     The lead's row is locked first, and every transaction that suppresses locks it too, so that an unsubscribe commits
     either before this check or after the hand-over began. Without `owner` still being us nothing is sent. A sequence
-    that has been put on hold gets its message back, and so does the queue when a cap has no slot left.
+    that has been put on hold gets its message back, and so does the queue when a cap has no slot left, or when the lead
+    is not reached at `recipient` any more: nobody has asked whether that address is stopped.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"message": message_id})
     row = connection.execute(caps.checked(check_statement(permissions)), {"message": message_id, "now": now}).one()
     if row.owner != owner or row.status != "claimed":
-        return "taken-over"
+        return TAKEN_OVER
     # Sales has got the lead just now: a sequence that pauses puts its mail off, any other one skips it.
     put_off = row.refusal == IN_SALES_HANDS and row.sequence in pausing
     if put_off:
@@ -206,6 +225,11 @@ def hand_over(
             .values(status="skipped", reason=row.refusal, settled_at=now, owner=None, lease_until=None)
         )
         return str(row.refusal)
+    if recipient is not None and row.address != recipient:
+        connection.execute(
+            update(messages).where(messages.c.id == message_id).values(status="queued", owner=None, lease_until=None)
+        )
+        return ADDRESS_CHANGED
     if row.free_at > now:
         connection.execute(_CAPPED, {"message": message_id, "free_at": row.free_at, "now": now})
         return FREQUENCY_CAP
@@ -229,6 +253,7 @@ def check_statement(permissions: Permissions) -> Any:
         messages.c.sequence,
         or_(messages.c.sequence.in_(SEQUENCES_ON_HOLD), is_held(messages.c.enrollment_id)).label("on_hold"),
         refusal(permissions).label("refusal"),
+        value_of(leads, leads.c.email, leads.c.id == messages.c.lead_id).label("address"),
         consent.label("consent_id"),
     ).where(messages.c.id == sa.bindparam("message", type_=sa.BigInteger()))
 
@@ -281,8 +306,9 @@ _VERDICT = {
     "lease_until": None,
 }
 _SETTLE = update(messages).where(_MESSAGE, _MINE, messages.c.status == "handing_over").values(_VERDICT)
-# The lease ran out during the reply; the verdict is evidence for the unknown.
-_SETTLE_UNKNOWN = update(messages).where(_MESSAGE, messages.c.status == "unknown").values(_VERDICT)
+# The lease ran out during the reply; the verdict is evidence for the unknown, and for what waits to be repeated.
+_IN_DOUBT = or_(messages.c.status == "unknown", frozen_mails.is_parked())
+_SETTLE_UNKNOWN = update(messages).where(_MESSAGE, _IN_DOUBT).values(_VERDICT | {"not_before": None})
 
 
 def settle(
@@ -335,13 +361,10 @@ def retry(
     return str(values["status"])
 
 
-def count_attempt(connection: Connection, message_id: int, owner: str) -> None:
-    """A try that ended before the hand-over counts too."""
-    connection.execute(
-        update(messages)
-        .where(messages.c.id == message_id, messages.c.owner == owner)
-        .values(attempts=messages.c.attempts + 1)
-    )
+def count_attempt(connection: Connection, message_id: int, owner: str) -> bool:
+    """A try that ended before the hand-over counts too; False when the message is somebody else's."""
+    mine = messages.c.id == message_id, messages.c.owner == owner
+    return bool(connection.execute(update(messages).where(*mine).values(attempts=messages.c.attempts + 1)).rowcount)
 
 
 def hold(connection: Connection, message_id: int, owner: str, until: datetime, reason: str, detail: str) -> None:
@@ -367,15 +390,14 @@ def reject_claimed(
             settled_at=now,
             owner=None,
             lease_until=None,
-            attempts=messages.c.attempts + 1,
         )
     )
 
 
-def take_back(connection: Connection, message_ids: Sequence[int], owner: str) -> None:
-    """Nothing of what was being handed over has left: it goes back, and no attempt is counted."""
+def take_back(connection: Connection, message_ids: Sequence[int], owner: str) -> int:
+    """Nothing of what was being handed over has left: it goes back, and no attempt is counted; returns how many."""
     mine = and_(messages.c.id.in_(message_ids), messages.c.owner == owner, messages.c.status == "handing_over")
-    connection.execute(
+    return connection.execute(
         update(messages)
         .where(mine)
         .values(
@@ -385,7 +407,7 @@ def take_back(connection: Connection, message_ids: Sequence[int], owner: str) ->
             handed_over_at=None,
             attempts=messages.c.attempts - 1,
         )
-    )
+    ).rowcount
 
 
 def release(connection: Connection, owner: str) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, case, func, select
 
 from db.identities import survivors
-from db.tables import consents, messages
+from db.tables import consents, leads, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,15 @@ class MessageLink:
 
 
 def of_key(connection: Connection, key: str) -> MessageLink | None:
-    """The message with this key, None when there is none or its lead is no more."""
+    """The message with this key, None when there is none, or its lead is no more or was erased."""
     columns = messages.c.id, messages.c.lead_id, messages.c.handed_over_at
     row = connection.execute(select(*columns).where(messages.c.key == key)).one_or_none()
     if row is None:
         return None
     lead = survivors(connection, [int(row.lead_id)]).get(int(row.lead_id))
     if lead is None:
+        return None
+    if connection.execute(select(leads.c.erased_at).where(leads.c.id == lead)).scalar_one() is not None:
         return None
     granted = func.max(case((consents.c.status == "granted", consents.c.id)))
     last = connection.execute(select(granted, func.max(consents.c.id)).where(consents.c.lead_id == lead)).one()

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, FromClause, RowMapping, and_, case, func, literal, or_, select, update
 
+from db import frozen_mails
 from db.batches import listed
 from db.conditions import NOW
 from db.holds import IN_SALES_HANDS, is_held
@@ -21,6 +22,7 @@ from db.subqueries import there_is, value_of
 from db.tables import (
     consent_states,
     enrollments,
+    events,
     leads,
     messages,
     sequence_states,
@@ -44,19 +46,19 @@ QUIET_HOURS = "quiet-hours"
 FREQUENCY_CAP = "frequency-cap"
 
 
-def refusal(permissions: Permissions) -> Any:
-    """Why a message must not be sent now, or NULL; the same expression at planning and at the hand-over."""
-    asks = messages.c.email.in_(sorted(permissions.confirming)) if permissions.confirming else sa.false()
-    word = _word(permissions)
-    ended = there_is(enrollments, enrollments.c.id == messages.c.enrollment_id, enrollments.c.status != "active")
-    stopped = there_is(
-        sequence_states, sequence_states.c.sequence == messages.c.sequence, sequence_states.c.state == "stop"
-    )
+def refusal(permissions: Permissions, of: FromClause = messages) -> Any:
+    """Why a message must not be sent now, or NULL: the same expression at planning, at the hand-over, and for one that
+    is only imagined.
+    """
+    asks = of.c.email.in_(sorted(permissions.confirming)) if permissions.confirming else sa.false()
+    word = _word(permissions, of)
+    ended = there_is(enrollments, enrollments.c.id == of.c.enrollment_id, enrollments.c.status != "active")
+    stopped = there_is(sequence_states, sequence_states.c.sequence == of.c.sequence, sequence_states.c.state == "stop")
     reasons: list[tuple[Any, Any]] = [
         (leads.c.email.is_(None), "no-address"),
         (leads.c.merged_into_id.is_not(None), "merged"),
-        (_suppressed(asks), "suppressed"),
-        (and_(messages.c.marketing, word != "granted"), word),
+        (_suppressed(asks, of), "suppressed"),
+        (and_(of.c.marketing, word != "granted"), word),
     ]
     if permissions.confirming:
         reasons += [
@@ -64,22 +66,22 @@ def refusal(permissions: Permissions) -> Any:
             (and_(asks, _asked_today(permissions) >= MOST_CONFIRMATIONS), "too-many-confirmations"),
         ]
     reasons += [
-        (and_(messages.c.marketing, leads.c.stage == "customer"), "customer"),
-        (and_(messages.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
+        (and_(of.c.marketing, leads.c.stage == "customer"), "customer"),
+        (and_(of.c.marketing, has_open_task(leads.c.id)), IN_SALES_HANDS),
         (ended, "left-sequence"),
         (stopped, "sequence-stopped"),
-        (messages.c.expires_at < NOW, "too-late"),
+        (of.c.expires_at < NOW, "too-late"),
     ]
     reason = case(*reasons, else_=None)
-    return select(reason).where(leads.c.id == messages.c.lead_id).correlate(messages).scalar_subquery()
+    return select(reason).where(leads.c.id == of.c.lead_id).correlate(of).scalar_subquery()
 
 
-def _suppressed(asks: Any) -> Any:
+def _suppressed(asks: Any, of: FromClause) -> Any:
     """A mail that asks for a confirmation may go to who has unsubscribed or complained, and then asked for it anew."""
     anew = there_is(
         consent_states,
         consent_states.c.lead_id == leads.c.id,
-        consent_states.c.topic == messages.c.topic,
+        consent_states.c.topic == of.c.topic,
         consent_states.c.status == "pending",
         consent_states.c.since > suppressions.c.since,
     )
@@ -89,13 +91,13 @@ def _suppressed(asks: Any) -> Any:
         suppressions.c.lifted_at.is_(None),
         or_(
             suppressions.c.scope.in_(("all", "channel:email")),
-            suppressions.c.scope == literal("topic:") + messages.c.topic,
+            suppressions.c.scope == literal("topic:") + of.c.topic,
         ),
         sa.not_(and_(asks, suppressions.c.reason.in_(sorted(LIFTED_BY_CONFIRMATION)), anew)),
     )
 
 
-def _word(permissions: Permissions) -> Any:
+def _word(permissions: Permissions, of: FromClause) -> Any:
     """What the lead's latest word on the topic comes to: `granted`, or the reason why it allows no marketing."""
     state = consent_states
     cases = [
@@ -104,7 +106,7 @@ def _word(permissions: Permissions) -> Any:
         (state.c.basis == "none", NO_CONSENT),
         (is_barred(state.c.topic, state.c.basis, permissions), BASIS_NOT_ALLOWED),
     ]
-    mine = state.c.lead_id == leads.c.id, state.c.topic == messages.c.topic
+    mine = state.c.lead_id == leads.c.id, state.c.topic == of.c.topic
     return func.coalesce(value_of(state, case(*cases, else_="granted"), *mine), NO_CONSENT)
 
 
@@ -147,6 +149,12 @@ def ready() -> Any:
         or_(messages.c.not_before.is_(None), messages.c.not_before <= NOW),
         sa.not_(is_held(messages.c.enrollment_id)),
     )
+
+
+def any_ready(connection: Connection, now: datetime) -> bool:
+    """Whether a worker would find anything to claim."""
+    one = select(messages.c.id).where(ready(), messages.c.sequence.not_in(_ON_HOLD)).limit(1)
+    return connection.execute(one, {"now": now}).first() is not None
 
 
 # Nothing happens to their messages, not even that they come too late.
@@ -206,19 +214,27 @@ def hold_ready(connection: Connection, until: datetime, reason: str, now: dateti
     return hold_until(connection, held, reason, now)
 
 
-def unknown_of(connection: Connection, transport: str, *, before: datetime, limit: int) -> list[tuple[int, str]]:
-    """Ids and keys of unknown messages that a transport was given before then, the oldest first."""
+def unknown_of(
+    connection: Connection, transport: str, *, before: datetime, limit: int, turn: int = 0
+) -> list[tuple[int, str]]:
+    """Ids and keys of unknown messages that a transport was given before then, by their age.
+
+    When there are more than `limit`, each `turn` has others: those that stay unknown for ever stand in nobody's way.
+    """
+    mine = and_(
+        # In the words of their index.
+        sa.literal_column("messages.status") == sa.literal_column("'unknown'"),
+        messages.c.transport == transport,
+        messages.c.handed_over_at <= before,
+        messages.c.key.is_not(None),
+    )
+    turns = -(-connection.execute(select(func.count()).select_from(messages).where(mine)).scalar_one() // limit)
     rows = connection.execute(
         select(messages.c.id, messages.c.key)
-        .where(
-            # In the words of their index.
-            sa.literal_column("messages.status") == sa.literal_column("'unknown'"),
-            messages.c.transport == transport,
-            messages.c.handed_over_at <= before,
-            messages.c.key.is_not(None),
-        )
+        .where(mine)
         .order_by(messages.c.handed_over_at, messages.c.id)
         .limit(limit)
+        .offset(limit * (turn % turns) if turns else 0)
     )
     return [(int(id_), str(key)) for id_, key in rows]
 
@@ -277,20 +293,27 @@ def give_slot_back(connection: Connection, message_id: int, now: datetime) -> No
     connection.execute(_SLOT_IS_BACK, {"message": message_id, "now": now})
 
 
+# Settled as unknown, or waiting to be repeated under its key.
+_IN_DOUBT = or_(messages.c.status == "unknown", frozen_mails.is_parked())
+
+
 def resolve(
     connection: Connection, message_id: int, status: str, detail: str, now: datetime, *, by: str = "resolved-by-person"
 ) -> int:
-    """Settle an unknown message by evidence; returns 0 when it is not unknown."""
+    """Settle a message in doubt by evidence, so that it is not repeated either; returns 0 when it is in no doubt."""
     settled = connection.execute(
         update(messages)
-        .where(messages.c.id == message_id, messages.c.status == "unknown")
+        .where(messages.c.id == message_id, _IN_DOUBT)
         .values(
             status=status,
+            not_before=None,
             reason=None if status == "accepted" else by,
             detail=detail[:500],
             settled_at=now,
         )
     ).rowcount
+    if settled:
+        frozen_mails.thaw(connection, [message_id])
     if settled and status != "accepted":
         give_slot_back(connection, message_id, now)
     return settled
@@ -306,15 +329,38 @@ EVIDENCE = frozenset(
 
 
 def arrived(connection: Connection, message_ids: Sequence[int], now: datetime) -> int:
-    """Settle unknown messages of which something was heard; returns how many."""
+    """Settle messages in doubt of which something was heard; returns how many.
+
+    What waited to be repeated is not: it is there. The rest of its act would be another one, and becomes unknown.
+    """
     if not message_ids:
         return 0
     heard = listed(connection, "heard", [[each] for each in sorted(set(message_ids))], messages.c.id)
-    return connection.execute(
-        update(messages)
-        .where(messages.c.id.in_(select(heard.c.id)), messages.c.status == "unknown")
-        .values(status="accepted", reason=None, detail="settled by what was heard of it", settled_at=now)
+    settled = connection.execute(
+        update(messages).where(messages.c.id.in_(select(heard.c.id)), _IN_DOUBT).values(_heard(now))
     ).rowcount
+    if settled:
+        frozen_mails.thaw(connection, sorted(set(message_ids)))
+    return settled
+
+
+def _heard(now: datetime) -> dict[str, Any]:
+    detail = "settled by what was heard of it"
+    return {"status": "accepted", "reason": None, "detail": detail, "settled_at": now, "not_before": None}
+
+
+def settle_heard(connection: Connection, now: datetime) -> int:
+    """Settle unknown messages of which something was heard before they were known to be in doubt; returns how many."""
+    evidence = there_is(
+        events,
+        events.c.lead_id == messages.c.lead_id,
+        events.c.message_id == messages.c.id,
+        events.c.type.in_(sorted(EVIDENCE)),
+    )
+    # In the words of their index.
+    unknown = sa.literal_column("messages.status") == sa.literal_column("'unknown'")
+    handed_over = messages.c.handed_over_at <= now
+    return connection.execute(update(messages).where(unknown, handed_over, evidence).values(_heard(now))).rowcount
 
 
 def listing(connection: Connection, *, status: str | None, limit: int) -> list[RowMapping]:

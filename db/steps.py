@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, and_, case, literal, select, update
+from sqlalchemy import Connection, and_, case, func, literal, select, update
 
 from db import work
 from db.awaited import awaited, came, go_on_from, look_on
 from db.conditions import NOW, Scope, compile_condition
 from db.entries import ended
+from db.holds import after_hold
 from db.shares import variant_of
 from db.subqueries import there_is, value_of
 from db.tables import audience_choices, enrollments, executed_steps, leads, messages, sales_tasks
@@ -88,6 +89,12 @@ _ON_ITS_WAY: dict[str, Any] = {
     "waiting_for": "wake",
     "held_wake_at": None,
 }
+
+
+def verdict_at() -> Any:
+    """When what became of a settled message really happened; the next step counts from then."""
+    happened = func.coalesce(messages.c.handed_over_at, messages.c.settled_at)
+    return case((messages.c.status.in_(("accepted", "unknown")), happened), else_=messages.c.settled_at)
 
 
 class StepStatements:
@@ -188,10 +195,20 @@ class StepStatements:
         ).where(*self._standing(node), self._executed(node))
         mine = and_(messages.c.enrollment_id == enrollments.c.id, messages.c.step_id == node.id)
         message_id = value_of(messages, messages.c.id, mine)
+        open_one = and_(mine, messages.c.settled_at.is_(None))
         waits = (
             update(enrollments)
-            .where(*self._standing(node), self._executed(node), there_is(messages, mine))
+            .where(*self._standing(node), self._executed(node), there_is(messages, open_one))
             .values(waiting_for="message", wake_at=None, waiting_since=None, moved_at=NOW, message_id=message_id)
+        )
+        # Refused just now, or sent already: another run may have taken on somebody between the statements of this one,
+        # and nobody would wake who began to wait for it again.
+        settled = and_(mine, messages.c.settled_at.is_not(None))
+        happened = after_hold(value_of(messages, verdict_at(), settled))
+        goes_on = (
+            update(enrollments)
+            .where(*self._standing(node), self._executed(node), there_is(messages, settled))
+            .values(wake_at=happened, happened_at=happened, waiting_since=None, moved_at=NOW)
         )
         return [
             (None, self._record(connection, node, outcome, sa.null() if variant is None else variant)),
@@ -200,6 +217,8 @@ class StepStatements:
                 work.insert_for(connection)(messages).from_select(_MESSAGE_COLUMNS, rows).on_conflict_do_nothing(),
             ),
             (None, waits),
+            (None, goes_on),
+            (None, self._pass_by(node)),
         ]
 
     def _wait(self, connection: Connection, node: Node) -> list[Any]:

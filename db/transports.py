@@ -18,17 +18,27 @@ ASKED_TO_WAIT = "asked-to-wait"
 
 
 def refused(connection: Connection, name: str, reason: str, now: datetime) -> int:
-    """The sender is refused: all workers leave the transport alone, each time longer; returns how often in a row."""
-    failures = _failures(connection, name) + 1
+    """The sender is refused: all workers leave the transport alone, each time longer; returns how often in a row.
+
+    What several workers hear at once is one refusal.
+    """
+    row = _locked(connection, name, now)
+    failures = int(row.failures)
+    rests = row.paused_until is not None and row.paused_until > now
+    if failures and rests and row.reason != ASKED_TO_WAIT:
+        return failures
+    failures += 1
     pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-    _write(connection, name, paused_until=now + pause, reason=reason[:500], failures=failures, changed_at=now)
+    _set(connection, name, paused_until=now + pause, reason=reason[:500], failures=failures, changed_at=now)
     return failures
 
 
 def wait(connection: Connection, name: str, seconds: float, now: datetime) -> None:
-    """The provider asks us to wait: all workers do; nothing is wrong."""
+    """The provider asks us to wait: all workers do, unless they rest for longer already; nothing is wrong."""
     until = now + min(timedelta(seconds=max(seconds, 1.0)), LONGEST_WAIT)
-    _write(connection, name, paused_until=until, reason=ASKED_TO_WAIT, changed_at=now)
+    row = _locked(connection, name, now)
+    if row.paused_until is None or row.paused_until < until:
+        _set(connection, name, paused_until=until, reason=ASKED_TO_WAIT, changed_at=now)
 
 
 def works(connection: Connection, name: str, now: datetime) -> None:
@@ -42,19 +52,19 @@ def works(connection: Connection, name: str, now: datetime) -> None:
 
 def on_probation(connection: Connection, name: str) -> bool:
     """Whether the sender was refused last time, so that a single message has to show that it works again."""
-    return _failures(connection, name) > 0
-
-
-def _failures(connection: Connection, name: str) -> int:
     found = connection.execute(select(transports.c.failures).where(transports.c.name == name)).scalar_one_or_none()
-    return int(found or 0)
+    return bool(found)
 
 
-def _write(connection: Connection, name: str, **values: Any) -> None:
-    rows = insert_for(connection)(transports).values(name=name, **{"failures": 0, **values})
-    connection.execute(
-        rows.on_conflict_do_update(index_elements=["name"], set_={column: rows.excluded[column] for column in values})
-    )
+def _locked(connection: Connection, name: str, now: datetime) -> Any:
+    """The row of a transport, made when it is missing, and locked."""
+    fresh = {"name": name, "failures": 0, "changed_at": now}
+    connection.execute(insert_for(connection)(transports).values(fresh).on_conflict_do_nothing())
+    return connection.execute(select(transports).where(transports.c.name == name).with_for_update()).one()
+
+
+def _set(connection: Connection, name: str, **values: Any) -> None:
+    connection.execute(update(transports).where(transports.c.name == name).values(values))
 
 
 def paused(connection: Connection, name: str, now: datetime) -> RowMapping | None:

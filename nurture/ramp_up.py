@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
-# Beyond this many days a ramp has certainly met any limit, and the power would only grow without end.
-_LONGEST = 365
+# So many nobody sends: a ramp has ended there, and the power would only grow without end.
+_MOST = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ def most_on(day: date, limit: int | None, ramp: Ramp | None) -> int | None:
     """The most messages on that day, None when there is no limit; before the ramp's start its first day counts."""
     if ramp is None:
         return limit
-    days = min(max((day - ramp.start).days, 0), _LONGEST)
-    grown = math.floor(ramp.first_day * ramp.growth**days)
+    days = max((day - ramp.start).days, 0)
+    ends = days * math.log(ramp.growth) >= math.log(_MOST / ramp.first_day)
+    grown = _MOST if ends else math.floor(ramp.first_day * ramp.growth**days)
     return grown if limit is None else min(grown, limit)

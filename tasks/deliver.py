@@ -25,8 +25,15 @@ def deliver(run: Run) -> dict[str, int]:
     compiled = context.compiled()
     counts: Counter[str] = Counter()
     abilities = context.email.abilities
+    allowance = Allowance(run)
+    # By itself, for it locks the day's allowance.
+    with context.database.write() as connection:
+        requeued = hand_over.requeue(connection)
+        allowance.give_back_of(connection, requeued)
+        counts["messages_requeued"] += len(requeued)
     with context.database.write() as connection:
         counts.update(hand_over.recover(connection, now, context.email.name if abilities.key_lives else None))
+        counts["messages_found"] += messages.settle_heard(connection, now)
         _stop_asked(connection, run)
         holds.pause_for_sales(connection, compiled.pausing, now)
         counts["messages_skipped"] += messages.skip_refused(connection, now, compiled.permissions)
@@ -38,7 +45,6 @@ def deliver(run: Run) -> dict[str, int]:
         waits = paused["reason"] == transports.ASKED_TO_WAIT
         counts["transport_asked_to_wait" if waits else "transport_paused"] = 1
         return {key: value for key, value in counts.items() if value}
-    allowance = Allowance(run)
     counts.update(ask_the_provider(run))
     counts.update(repeat_acts(run, compiled, allowance))
     if not counts.keys() & {"transport_paused", "transport_away", "transport_asked_to_wait"}:
@@ -47,7 +53,7 @@ def deliver(run: Run) -> dict[str, int]:
 
 
 def _send(run: Run, compiled: Compiled, allowance: Allowance, counts: Counter[str], *, again: bool) -> None:
-    while work(run, compiled, allowance, counts) and again:
+    while work(run, compiled, allowance, counts) and again and not allowance.limit_reached:
         with run.context.database.write() as connection:
             if not compiled.caps.plan_again(connection, run.now):
                 break

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from nurture.definitions.bundle import Bundle
 from nurture.errors import DefinitionError, RenderRefused
 from nurture.rendering.dkim import DkimSigner, dkim_signer
 from nurture.rendering.mime import MailPlan, build_mime, verify_mime
-from nurture.rendering.render import RenderedEmail
+from nurture.rendering.render import RenderedEmail, Renderer
 from nurture.rendering.tracking import links_of, with_counted_links, with_pixel, with_trap
 from nurture.tokens import CLICK, OPEN, PREFERENCES, TRAP, UNSUBSCRIBE, VIEW, seal, sign
 from tasks.confirm import confirm_link
 from tasks.context import Compiled
-from tasks.plans import Plans
 from tasks.settings import Settings
 
 _LEAD_FIELDS = ("first_name", "last_name", "name", "company", "country", "city", "job_title", "language")
@@ -53,12 +52,22 @@ class Draft:
     pixel: bool
 
 
+class Letters(Protocol):
+    """What is written from: the definitions, and the renderer of their e-mails."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The definitions."""
+
+    @property
+    def renderer(self) -> Renderer:
+        """The renderer of their e-mails."""
+
+
 class Composer:
     """Writes the messages of one run: first the draft, then, when its links have numbers, the message."""
 
-    def __init__(
-        self, settings: Settings, compiled: Compiled | Plans, now: datetime, *, takes_raw: bool = True
-    ) -> None:
+    def __init__(self, settings: Settings, compiled: Letters, now: datetime, *, takes_raw: bool = True) -> None:
         self.settings = settings
         self.compiled = compiled
         self.now = now

@@ -5,7 +5,7 @@ A plan is the very same work in a transaction that is rolled back, so that its c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from nurture.definitions.bundle import Bundle, bundle_from_documents
 from nurture.definitions.patterns import expand_patterns
 from nurture.definitions.sequences import Sequence
 from nurture.errors import BadInput, DefinitionError
+from nurture.problems import Problem
 from nurture.score_lines import lines_of
 from tasks.context import Context, Run
 from tasks.definition_files import load_tree
@@ -52,11 +53,16 @@ class Choices:
 def read_tree(context: Context) -> dict[str, Any]:
     """The documents of the working tree; raises DefinitionError that names the first problems."""
     checked = check_documents(load_tree(context.settings.templates))
-    errors = [problem for problem in checked.problems if problem.severity == "error"]
+    refuse_errors(checked.errors)
+    return dict(checked.documents)
+
+
+def refuse_errors(errors: Iterable[Problem]) -> None:
+    """Raise DefinitionError that names the first of the errors, when there are any."""
+    errors = list(errors)
     if errors:
         shown = "; ".join(f"{each.file}:{each.line}:{each.column}: {each.message}" for each in errors[:3])
         raise DefinitionError(f"{len(errors)} errors in the definitions: {shown}; run `ripen check`")
-    return dict(checked.documents)
 
 
 def documents_of(context: Context, version: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ MESSAGES: dict[str, str] = {
     "no-address": "the lead has no e-mail address",
     "merged": "the lead has become part of another one",
     "suppressed": "the address is suppressed: a bounce, a complaint, an unsubscribe or a person stopped it",
+    "erased": "the person was erased while it waited",
     "unsubscribed": "the lead has withdrawn its consent for this topic",
     "no-consent": "nobody has granted this topic, and a marketing mail needs it",
     "not-confirmed": "the lead has asked for this topic, and has not confirmed it yet",

@@ -73,7 +73,7 @@ def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"n": _number, "percent": _percent, "hours": _hours, "words": _words, "code": _code}
+    environment.filters |= {"n": _number, "percent": _percent, "hours": _hours, "words": _words, "code": code}
     return environment.get_template("report_page.html.j2")
 
 
@@ -97,7 +97,7 @@ def _hours(value: float | None) -> str:
     return f"{value:.1f} h" if value < 48 else f"{value / 24:.1f} days"
 
 
-def _code(said: str) -> Markup:
+def code(said: str) -> Markup:
     """A sentence in which `commands` are set as such."""
     parts = said.split("`")
     return Markup("").join(

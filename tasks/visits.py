@@ -1,5 +1,8 @@
 """Somebody followed a link of a mail, or loaded its pixel: a fact is stored, and nothing else happens here.
 
+Each visitor of one link of one message counts once a minute, however often it comes; visitors are told apart by agent
+and network, of which so many are kept apart that a person is not taken for the scanner that came just before.
+
 What it means, and whether it was a person, is decided by the next run.
 """
 
@@ -8,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from db import message_links, tracked_links
@@ -18,6 +22,8 @@ from nurture.records import EventRecord
 from nurture.tokens import CLICK, OPEN, TRAP, unseal
 
 SOURCE = "web"
+# So many facts a minute a link can make at most, whoever comes how often.
+_KEPT_APART = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,14 @@ class Visitor:
             made["prefetch"] = True
         return made
 
+    def mark(self) -> str:
+        """What tells it from other visitors of the same minute."""
+        said = f"{self.user_agent}\n{self.network}".encode()
+        return f"{self.method.lower()}{int.from_bytes(sha256(said).digest()[:4], 'big') % _KEPT_APART}"
+
 
 class Visits:
-    """Stores visits; each kind of visit to one link of one message counts once a minute, however often it comes."""
+    """Stores visits."""
 
     def __init__(self, database: Database, catalogue: Catalogue, secret: bytes, now: datetime) -> None:
         self.database = database
@@ -85,7 +96,7 @@ class Visits:
                 return
             fact = EventRecord(
                 SOURCE,
-                f"{what}:{visitor.method.lower()}:{minute}",
+                f"{what}:{visitor.mark()}:{minute}",
                 kind,
                 self.now,
                 properties={**properties, **visitor.properties()},

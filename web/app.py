@@ -12,7 +12,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from connectors.email.webhooks import PROVIDERS
 from tasks.safe_errors import without_personal_data
-from web import confirming, hooks, operating, preferring, unsubscribing, visiting
+from web import confirming, hooks, operating, preferring, previewing, unsubscribing, visiting
 from web.door import Door, open_door
 from web.shields import Shields
 
@@ -39,6 +39,8 @@ ROUTES = (
     Route("GET", "/health", operating.health, "shows"),
     Route("GET", "/", operating.front_page, "shows"),
     Route("GET", "/report", operating.report, "shows"),
+    Route("GET", "/preview", previewing.show_list, "shows"),
+    Route("GET", "/preview/{email}", previewing.show_one, "shows"),
     Route("GET", "/c/{token}", visiting.follow, "records"),
     Route("HEAD", "/c/{token}", visiting.follow, "records"),
     Route("GET", "/o/{token}", visiting.pixel, "records"),
@@ -61,7 +63,8 @@ ROUTES = (
 
 def create_app(door: Door | None = None) -> FastAPI:
     """The application of a workspace; without a door of its own it opens the one of `RIPEN_HOME`."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # A redirect to the address with or without a last slash would name the host that the request asked for.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.door = door or open_door()
     for route in ROUTES:
         app.add_api_route(route.path, _guarded(route), methods=[route.method], response_model=None)

@@ -18,6 +18,8 @@ from tasks.settings import Settings
 from tasks.workspace import default_home, open_database, settings_of
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
+# Whoever came through a proxy did not sit in front of the machine, whatever the proxy says of it.
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _ITS_NAMES = frozenset({*_THIS_MACHINE, "localhost"})
 
 
@@ -67,5 +69,7 @@ def door_of(request: Request) -> Door:
 
 def is_from_this_machine(request: Request) -> bool:
     """Whether an operator sits in front of it: asked from this machine, by its own name, not through a proxy's name."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
     client = request.client.host if request.client else ""
     return client in _THIS_MACHINE and (request.url.hostname or "") in _ITS_NAMES

@@ -45,10 +45,14 @@ async def view(request: Request) -> Response:
     """The mail as a page."""
     door = door_of(request)
     token = str(request.path_params["token"])
-    html = await run_in_threadpool(lambda: browser_view(door.database, door.settings, token, door.clock()))
+    html = await run_in_threadpool(_page, door, token)
     if html is None:
         return PlainTextResponse(_UNKNOWN, 404)
     return HTMLResponse(html, headers={"Content-Security-Policy": _MAIL_POLICY})
+
+
+def _page(door: Door, token: str) -> str | None:
+    return browser_view(door.database, door.settings, token, catalogue=door.catalogue.get(), now=door.clock())
 
 
 def _visits(door: Door) -> Visits:

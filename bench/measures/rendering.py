@@ -57,7 +57,15 @@ def _fill_in(meter: Meter, store: Store, messages: int) -> int:
 
 def _rows(context: Context, messages: int) -> list[dict[str, Any]]:
     """As the ledger gives them out: the message, and what it may know of its reader."""
-    message = {"email": LONG_EMAIL, "marketing": True, "sequence": "bench", "step_id": "long", "attempts": 0}
+    message = {
+        "email": LONG_EMAIL,
+        "topic": "nurture",
+        "lead_id": 1,
+        "marketing": True,
+        "sequence": "bench",
+        "step_id": "long",
+        "attempts": 0,
+    }
     with context.database.read() as connection:
         return [
             {

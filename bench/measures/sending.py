@@ -101,7 +101,7 @@ def _send_and_write(meter: Meter, store: Store, port: int, limit: int) -> int:
 
 def _mails(store: Store, limit: int) -> list[Mail]:
     """What the path has sent, built once more."""
-    names = ("id", "lead_id", "enrollment_id", "step_id", "email", "sequence", "marketing", "key")
+    names = ("id", "lead_id", "enrollment_id", "step_id", "email", "topic", "sequence", "marketing", "key")
     with cursor_of(store) as cursor:
         cursor.execute(f"SELECT {', '.join(names)} FROM messages WHERE transport = 'smtp' LIMIT {limit}")  # noqa: S608
         rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

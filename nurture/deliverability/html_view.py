@@ -10,9 +10,9 @@ from typing import NamedTuple
 _ACTIVE = ("script", "form", "iframe", "frame", "object", "embed", "applet", "input", "button", "base", "meta-refresh")
 _VOID = ("br", "img", "hr", "meta", "link", "input", "area", "base", "col", "embed", "source", "wbr")
 _SILENT = ("style", "script", "head", "title")
-_HIDDEN = re.compile(
-    r"display\s*:\s*none|max-height\s*:\s*0|opacity\s*:\s*0(?:\.0*)?\s*(?:;|$)|font-size\s*:\s*0", re.IGNORECASE
-)
+_HIDDEN = re.compile(r"display\s*:\s*none|max-height\s*:\s*0|opacity\s*:\s*0(?:\.0*)?\s*(?:;|$)", re.IGNORECASE)
+_SIZED = re.compile(r"font-size\s*:\s*([^;]*)", re.IGNORECASE)
+_ZERO = re.compile(r"0(?:\.0*)?(?:[a-z]+|%)?\s*(?:!\s*important\s*)?", re.IGNORECASE)
 _RULE = re.compile(r"([^{}]{1,300})\{([^{}]{0,2000})\}")
 _CLASS = re.compile(r"^\s*\.([\w-]+)\s*$")
 _SMALL = re.compile(r"(?:^|;)\s*(?:width|height)\s*:\s*[01](?:px)?\s*(?:;|$)", re.IGNORECASE)
@@ -63,7 +63,9 @@ class _Reader(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
         self.view = HtmlView()
-        self.open: list[tuple[str, bool]] = []  # tag, and whether it hides what is in it
+        # Tag, whether it hides what is in it, and whether letters in it have no size: whoever says a size shows again,
+        # as in the cells that MJML writes.
+        self.open: list[tuple[str, bool, bool]] = []
         self.shown: list[str] = []
         self.hidden_first: list[str] = []
         self.link: tuple[str, list[str]] | None = None
@@ -71,7 +73,7 @@ class _Reader(HTMLParser):
         self.hidden_classes = {
             found[1]
             for selector, body in _RULE.findall(html[:200_000])
-            if _HIDDEN.search(body) and (found := _CLASS.match(selector.rpartition(">")[2]))
+            if (_HIDDEN.search(body) or _sizeless(body)) and (found := _CLASS.match(selector.rpartition(">")[2]))
         }
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -84,9 +86,11 @@ class _Reader(HTMLParser):
         if tag == "img":
             self._image(has)
         if tag not in _VOID:
-            hides = bool(_HIDDEN.search(has.get("style", ""))) or "hidden" in has
+            style = has.get("style", "")
+            hides = bool(_HIDDEN.search(style)) or "hidden" in has or tag in _SILENT
             hides = hides or bool(self.hidden_classes & set(has.get("class", "").split()))
-            self.open.append((tag, hides or tag in _SILENT))
+            sizeless = _sizeless(style)
+            self.open.append((tag, hides, bool(self.open and self.open[-1][2]) if sizeless is None else sizeless))
 
     def handle_endtag(self, tag: str) -> None:
         """Close the tag, and what was left open in it."""
@@ -99,9 +103,9 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Collect the words that are shown."""
-        if any(tag in _SILENT for tag, _ in self.open):
+        if any(tag in _SILENT for tag, _, _ in self.open):
             return
-        if any(hides for _, hides in self.open):
+        if self.open and (self.open[-1][2] or any(hides for _, hides, _ in self.open)):
             if not "".join(self.shown[:50]).strip():
                 self.hidden_first.append(data)
             return
@@ -134,3 +138,9 @@ class _Reader(HTMLParser):
         for name in ("href", "src", "action"):
             if has.get(name, "").strip().lower().startswith(("javascript:", "vbscript:")):
                 self.view.active.append("javascript:")
+
+
+def _sizeless(style: str) -> bool | None:
+    """Whether the letters have no size; None when the style says nothing of it."""
+    sizes = _SIZED.findall(style)
+    return bool(_ZERO.fullmatch(sizes[-1].strip())) if sizes else None

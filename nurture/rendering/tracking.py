@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from html import escape, unescape
+from typing import NamedTuple
+
+from nurture.rendering.markup import tokens
 
 # An anchor with its address; `data-track="off"` in it leaves the link as it is.
 _ANCHOR = re.compile(r"<a\b(?P<before>[^<>]*?)\shref=\"(?P<url>https?://[^\"<>]+)\"(?P<after>[^<>]*)>", re.IGNORECASE)
@@ -19,6 +22,35 @@ _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 def links_of(html: str, ours: Collection[str]) -> list[str]:
     """The addresses of a mail's links that may be counted, each once, in order; `ours` are left out."""
     return list(dict.fromkeys(url for match in _ANCHOR.finditer(html) if (url := _counted(match, ours))))
+
+
+class Anchor(NamedTuple):
+    """One link as its reader meets it: its words, its goal, whether it may be counted, and whether it is our door."""
+
+    words: str
+    url: str
+    countable: bool
+    ours: bool
+
+
+def anchors_of(html: str, ours: Collection[str]) -> list[Anchor]:
+    """Every link of a mail in its order, also those to the same goal."""
+    found: list[Anchor] = []
+    open_link: tuple[str, bool] | None = None
+    words: list[str] = []
+    for token in tokens(html):
+        if token.kind == "start" and token.name == "a" and (href := token.get("href")):
+            match = _ANCHOR.fullmatch(token.text)
+            open_link, words = (unescape(href), match is not None and _counted(match, ours) is not None), []
+        elif token.kind == "start" and token.name == "img":
+            words.append(unescape(token.get("alt") or ""))
+        elif token.kind == "text":
+            words.append(unescape(token.text))
+        elif token.kind == "end" and token.name == "a" and open_link is not None:
+            url, countable = open_link
+            found.append(Anchor(" ".join(" ".join(words).split()), url, countable, url in ours))
+            open_link = None
+    return found
 
 
 def with_counted_links(html: str, ours: Collection[str], place: Callable[[str], str]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from threading import Lock
@@ -37,9 +38,14 @@ class Allowance:
         self.zone = ZoneInfo(settings.project.time_zone)
         self.day = run.now.astimezone(self.zone).date()
         self.most_today = most_on(self.day, self.email.daily_limit, _ramp(self.email))
-        self.limit_reached = False
         self._left = self.email.limit_per_run
+        self._asked_in_vain = False
         self._lock = Lock()
+
+    @property
+    def limit_reached(self) -> bool:
+        """Whether more was ready than the run may send; what one worker only asks for is not gone yet."""
+        return self._asked_in_vain and self._left <= 0
 
     def share(self, connection: Connection, wanted: int) -> Share:
         """Take up to so many, in the transaction of the claim; what is then not claimed goes back by `give_back`."""
@@ -47,7 +53,7 @@ class Allowance:
             wanted = min(wanted, self._left)
             self._left -= wanted
         if not wanted:
-            self.limit_reached = True
+            self._asked_in_vain = True
             return Share(0)
         granted, wait = wanted, None
         if self.most_today is not None:
@@ -55,10 +61,18 @@ class Allowance:
         if granted and self.email.rate_per_second is not None:
             name = self.run.context.email.name
             granted, wait = allowances.draw(connection, name, granted, self.email.rate_per_second, self.run.now)
+            if not granted and not messages.any_ready(connection, self.run.now):
+                wait = None
         self._return(wanted - granted)
         if granted and self.most_today is not None:
             allowances.take(connection, self.domain, self.day, granted)
         return Share(granted, wait if not granted else None)
+
+    def not_claimed(self, connection: Connection, number: int) -> None:
+        """So many of a share found no message; in the transaction of the claim, so that its rate is not lost either."""
+        self.give_back(connection, number)
+        if number and self.email.rate_per_second is not None:
+            allowances.pour_back(connection, self.run.context.email.name, number)
 
     def give_back(self, connection: Connection, number: int) -> None:
         """So many of what was taken are not sent after all."""
@@ -67,6 +81,14 @@ class Allowance:
         self._return(number)
         if self.most_today is not None:
             allowances.take(connection, self.domain, self.day, -number)
+
+    def give_back_of(self, connection: Connection, leases: Sequence[datetime]) -> None:
+        """What the workers had taken whose claims ended by these leases, each from its day."""
+        if self.most_today is None:
+            return
+        lease = timedelta(seconds=self.email.lease_seconds)
+        for day, number in sorted(Counter((end - lease).astimezone(self.zone).date() for end in leases).items()):
+            allowances.take(connection, self.domain, day, -number)
 
     def _return(self, number: int) -> None:
         with self._lock:
@@ -89,6 +111,3 @@ def _ramp(email: EmailSettings) -> Ramp | None:
 
 def _midnight_after(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), zone)
-
-
-Wait = Callable[[float], None]

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from threading import Event
 from typing import Any, cast
+from zlib import crc32
 
 from connectors.email.base import EmailSession, FindingSession, Verdict
 from db import frozen_mails, hand_over, messages
+from db.engine import Connection
 from nurture.errors import OutsideFailed, RetryLater, TransportDown
 from nurture.failpoints import hit
 from nurture.rendering.mime import build_mime, plan_from_json
@@ -25,6 +27,14 @@ _NOT_BEFORE = timedelta(minutes=5)
 
 class _CannotRepeat(Exception):
     """One of the act may not be sent any more; rolls its transaction back."""
+
+
+class _NotNow(Exception):
+    """One of the act may not be sent at the moment; rolls its transaction back."""
+
+
+# A sequence on hold goes on, and a slot comes back; until its keys are forgotten the act can wait.
+_FOR_NOW = (messages.ON_HOLD, messages.FREQUENCY_CAP)
 
 
 def repeat_acts(run: Run, compiled: Compiled, allowance: Allowance) -> dict[str, int]:
@@ -57,6 +67,10 @@ class _Repeater(Worker):
             return True
         hit("deliver.claimed")
         mails = [self._mail(row) for row in rows]
+        if len(mails) > self.abilities.batch:
+            # The settings have changed since, and in parts it would be other acts.
+            self._give_up(act)
+            return True
         try:
             for mail in mails:
                 if (early := session.stage(outgoing(mail))) is not None:
@@ -65,6 +79,10 @@ class _Repeater(Worker):
         except _CannotRepeat:
             session.abandon()
             self._give_up(act)
+            return True
+        except _NotNow:
+            session.abandon()
+            self._put_off(act)
             return True
         hit("deliver.handing_over")
         try:
@@ -93,17 +111,24 @@ class _Repeater(Worker):
         )
 
     def _mark(self, mails: list[Mail]) -> None:
-        """All of the act as being handed over; raises _CannotRepeat when one of them may not go any more."""
+        """All of the act as being handed over; raises _CannotRepeat or _NotNow when one of them may not go."""
         with self.database.write() as connection:
             for mail in sorted(mails, key=lambda each: each.lead_id):
                 refused = self.check(connection, mail)
                 if refused is not None:
-                    raise _CannotRepeat(refused)
+                    raise (_NotNow if refused in _FOR_NOW else _CannotRepeat)(refused)
             hit("deliver.before_handing_over_commit")
+
+    def not_sent(self, connection: Connection, number: int) -> None:
+        """Their share was taken when the act was made, maybe on another day and by another run."""
 
     def _give_up(self, act: str) -> None:
         with self.database.write() as connection:
             self.counts["messages_unknown"] += frozen_mails.not_repeated(connection, act, self.owner, self.run.now)
+
+    def _put_off(self, act: str) -> None:
+        with self.database.write() as connection:
+            frozen_mails.put_off(connection, act, self.owner, self.run.now + hand_over.RETRY_AFTER[0])
 
     def _stays_in_doubt(self, mails: list[Mail], error: TransportDown | RetryLater) -> bool:
         """This time nothing was sent, but the first time it may have been: the act waits on."""
@@ -120,7 +145,12 @@ def ask_the_provider(run: Run) -> dict[str, int]:
     context = run.context
     with context.database.read() as connection:
         doubtful = messages.unknown_of(
-            connection, context.email.name, before=run.now - _NOT_BEFORE, limit=_MOST_QUESTIONS
+            connection,
+            context.email.name,
+            before=run.now - _NOT_BEFORE,
+            limit=_MOST_QUESTIONS,
+            # By the run's instant and not by counting, whatever the rhythm of the runs.
+            turn=crc32(run.now.isoformat().encode()),
         )
     if not doubtful:
         return {}

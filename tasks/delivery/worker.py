@@ -11,6 +11,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event
 from typing import Any, cast
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 from connectors.email.base import BatchSession, EmailSession, OutgoingMail, Receipt, Verdict
 from db import frozen_mails, hand_over, messages, transports
-from db.engine import Connection
+from db.engine import Connection, DatabaseFailed
 from nurture.errors import RetryLater, TransportDown
 from nurture.failpoints import hit
 from nurture.keys import message_key
@@ -33,6 +34,8 @@ _BATCH = 200
 # Before the provider forgets a key, repeating ends: the request may be under way for a while.
 _KEY_MARGIN, _KEY_SHARE = timedelta(hours=2), 5
 _REPEAT_AFTER = timedelta(minutes=1)
+# Seconds.
+_LONGEST_WAIT = 5.0
 
 
 class Worker:
@@ -65,26 +68,32 @@ class Worker:
             return self.transport_is_away(error)
         try:
             with session:
-                return self._empty_queue(session)
-        finally:
-            if self.stop.is_set():
+                self._empty_queue(session)
+        except BaseException:
+            # Whatever it is, the others must not go on as if nothing were; and nobody waits for a lease to end.
+            self.stop.set()
+            with suppress(DatabaseFailed):
                 self._release()
+            raise
+        if self.stop.is_set():
+            self._release()
+        return not self.stop.is_set()
 
-    def _empty_queue(self, session: EmailSession) -> bool:
+    def _empty_queue(self, session: EmailSession) -> None:
         while not self.stop.is_set():
             hit("deliver.before_claim")
             drafts, share = self._claim(1 if self.on_probation else _BATCH)
             if share.ask_again_in is not None:
-                self.run.context.wait(share.ask_again_in)
+                # In parts, so that who is told to end does so soon.
+                self.run.context.wait(min(share.ask_again_in, _LONGEST_WAIT))
                 continue
-            if not share.messages or drafts is None:
-                return not self.allowance.limit_reached
+            if drafts is None:
+                return
             hit("deliver.claimed")
             mails = self._write(drafts)
             for first in range(0, len(mails), self.abilities.batch):
                 if self.stop.is_set() or not self.send(session, mails[first : first + self.abilities.batch]):
-                    return False
-        return False
+                    return
 
     def _claim(self, limit: int) -> tuple[list[tuple[Mapping[str, Any], str]] | None, Share]:
         """Rows with their keys; None when nothing is ready."""
@@ -95,7 +104,7 @@ class Worker:
             rows = hand_over.claim(
                 connection, self.owner, self.run.now, share.messages, self.lease, measuring=self.measuring
             )
-            self.allowance.give_back(connection, share.messages - len(rows))
+            self.allowance.not_claimed(connection, share.messages - len(rows))
             secret = self.run.context.settings.secret_bytes()
             keys = {row["id"]: message_key(secret, row["enrollment_id"], row["step_id"]) for row in rows}
             hand_over.give_keys(connection, keys)
@@ -125,8 +134,11 @@ class Worker:
         early: dict[int, Receipt] = {}
         if len(going) < len(staged):
             session.abandon()
-            # Only a batch has others left; staging them again leaves everything as it was.
-            again = [(mail, session.stage(outgoing(mail))) for mail in going]
+            try:
+                # Only a batch has others left; staging them again leaves everything as it was.
+                again = [(mail, session.stage(outgoing(mail))) for mail in going]
+            except (TransportDown, RetryLater) as error:
+                return self._nothing_left(going, error)
             early = {mail.message_id: receipt for mail, receipt in again if receipt is not None}
         acting = [mail for mail in going if mail.message_id not in early]
         receipts = dict(early)
@@ -173,14 +185,16 @@ class Worker:
             for mail in sorted(mails, key=lambda each: each.lead_id):
                 refusals[mail.message_id] = self.check(connection, mail)
             going = [mail for mail in mails if refusals[mail.message_id] is None]
-            self.allowance.give_back(connection, len(mails) - len(going))
+            # Who has taken one over, or given it back to the queue, has given its share back, too.
+            mine = sum(refusal is not None and refusal != hand_over.TAKEN_OVER for refusal in refusals.values())
+            self.allowance.give_back(connection, mine)
             if going and self.abilities.key_lives is not None:
                 lives = self.abilities.key_lives
                 until = self.run.now + lives - min(_KEY_MARGIN, lives / _KEY_SHARE)
                 plans = [(mail.message_id, plan_as_json(mail.plan)) for mail in going]
                 frozen_mails.freeze(connection, going[0].key, plans, until)
             hit("deliver.before_handing_over_commit")
-        back = ("taken-over", messages.ON_HOLD, messages.FREQUENCY_CAP)
+        back = (hand_over.TAKEN_OVER, hand_over.ADDRESS_CHANGED, messages.ON_HOLD, messages.FREQUENCY_CAP)
         for refused in refusals.values():
             self.counts["messages_capped"] += refused == messages.FREQUENCY_CAP
             self.counts["messages_skipped"] += refused is not None and refused not in back
@@ -195,6 +209,7 @@ class Worker:
             self.run.now,
             self.lease,
             transport=self.run.context.email.name,
+            recipient=mail.recipient,
             subject=mail.subject,
             locale=mail.locale,
             caps=self.compiled.caps,
@@ -251,22 +266,27 @@ class Worker:
         refused = [mail for mail, receipt in receipts if receipt.verdict in (Verdict.RETRY, Verdict.REJECTED)]
         if refused:
             with self.database.write() as connection:
-                for mail in refused:
+                for mail in sorted(refused, key=lambda each: each.lead_id):
                     messages.give_slot_back(connection, mail.message_id, self.run.now)
-                self.allowance.give_back(connection, len(refused))
+                self.not_sent(connection, len(refused))
         mirror_refusals(self.run, self.compiled, receipts)
         for status in statuses:
             self.counts["messages_retried" if status == "queued" else f"messages_{status}"] += 1
+
+    def not_sent(self, connection: Connection, number: int) -> None:
+        """So many of an act were refused: another message may have their share."""
+        self.allowance.give_back(connection, number)
 
     def _ended_early(self, mail: Mail, receipt: Receipt) -> None:
         """Refused before the point of no return: safe, whatever it was."""
         mine = (mail.message_id, self.owner)
         with self.database.write() as connection:
+            if not hand_over.count_attempt(connection, *mine):
+                return
             if receipt.verdict is Verdict.REJECTED:
                 hand_over.reject_claimed(connection, *mine, self.run.now, "refused-by-provider", receipt.response)
                 status = "rejected"
             else:
-                hand_over.count_attempt(connection, *mine)
                 status = hand_over.retry(
                     connection,
                     *mine,
@@ -285,9 +305,9 @@ class Worker:
         """The connector says that nothing of the act was sent: it goes back as if it had never been tried."""
         ids = [mail.message_id for mail in mails]
         with self.database.write() as connection:
-            hand_over.take_back(connection, ids, self.owner)
+            back = hand_over.take_back(connection, ids, self.owner)
             frozen_mails.thaw(connection, ids)
-            self.allowance.give_back(connection, len(ids))
+            self.allowance.give_back(connection, back)
         if isinstance(error, TransportDown):
             return self.transport_refuses(str(error))
         return self.transport_is_away(error)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from connectors.email import Abilities, MemoryOutbox
 from tests.world import World
 
 
@@ -31,3 +32,21 @@ def new_world(databases: Any, tmp_path: Path) -> Iterator[Callable[..., World]]:
     yield make
     for world in made:
         world.close()
+
+
+@pytest.fixture
+def world_with(new_world: Callable[..., World]) -> Callable[..., World]:
+    """Makes worlds with an outbox of these abilities and readers (five), each with a message that is ready."""
+
+    def make(abilities: Abilities, readers: int = 5, **options: Any) -> World:
+        outbox = MemoryOutbox(abilities, finds=options.pop("finds", False))
+        world = new_world(email=outbox, **options)
+        world.outbox = outbox
+        for number in range(readers):
+            world.lead(f"reader{number}")
+            world.happens(f"reader{number}", "content.white_paper_downloaded")
+        for part in ("rescore", "restage", "enroll", "advance"):
+            world.run(part)
+        return world
+
+    return make

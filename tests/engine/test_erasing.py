@@ -166,7 +166,7 @@ def test_an_erased_lead_enters_nothing_and_an_old_link_changes_nothing(lived):
     lived.publish(enroll_existing=True)
     token = sign(SECRET.encode(), UNSUBSCRIBE, message["key"])
     catalogue = lived.context.compiled().bundle.catalogue
-    assert unsubscribe(lived.database, token, catalogue=catalogue, secret=SECRET.encode(), now=lived.now)
+    assert not unsubscribe(lived.database, token, catalogue=catalogue, secret=SECRET.encode(), now=lived.now)
     lived.days(2)
     assert [each["sequence"] for each in lived.rows("enrollments", lead_id=ada)] == ["papers"]
     assert lived.rows("events", lead_id=ada) == []
@@ -249,20 +249,21 @@ def test_while_the_outside_is_away_the_certificate_waits_and_a_later_run_complet
     clean(lived)
 
 
-def test_a_stronger_reason_not_to_write_stays_and_a_weaker_one_gives_way(lived):
+def test_every_other_reason_not_to_write_stands_beside_the_erasure(lived):
     with lived.database.write() as connection:
         suppressions.suppress(
             connection,
             [
                 suppressions.Stop(hash_of("ada"), "all", "complaint", lived.now - DAY),
                 suppressions.Stop(hash_of("cy"), "all", "imported", lived.now - DAY),
+                suppressions.Stop(hash_of("cy"), "all", "operator", lived.now - DAY),
             ],
         )
     for name in ("ada", "cy"):
         erase_lead(lived.context, f"{name}@example.com", lived.now)
-    assert {row["email_hash"]: row["reason"] for row in lived.rows("suppressions")} == {
-        hash_of("ada"): "complaint",
-        hash_of("cy"): "erased",
+    assert {(row["email_hash"], row["reason"]) for row in lived.rows("suppressions")} == {
+        *((hash_of("ada"), each) for each in ("complaint", "erased")),
+        *((hash_of("cy"), each) for each in ("imported", "operator", "erased")),
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.email import build_email_connector
+from db import transports as sending
 from db.tables import transports
 from nurture.errors import RetryLater, TransportDown
 from tests.connectors.email.hostile_smtp import Order, SmtpSink
@@ -69,6 +70,15 @@ def test_revoked_credentials_cost_one_message_a_look_and_no_message_anything(new
     assert statuses(world) == {"accepted": 5}
     [row] = world.rows("transports")
     assert (row["failures"], row["paused_until"]) == (0, None)
+
+
+def test_what_several_workers_meet_at_once_is_one_refusal_and_outlasts_a_request_to_wait(new_world):
+    world = new_world()
+    with world.database.write() as connection:
+        assert [sending.refused(connection, "smtp", "535", world.now) for _ in range(4)] == [1, 1, 1, 1]
+        sending.wait(connection, "smtp", 60, world.now)
+    [row] = world.rows("transports")
+    assert (row["failures"], row["reason"], row["paused_until"]) == (1, "535", world.now + timedelta(minutes=30))
 
 
 def test_a_day_has_its_allowance_and_what_is_beyond_it_waits_for_the_next_without_being_late(new_world):

@@ -51,8 +51,8 @@ def test_a_daily_sync_completes_shows_its_counts_and_keeps_nothing_personal(kept
     assert flow_run.name == "daily sync of Tue 3 Mar 10:00"
     assert flow_run.state.message == state.message == in_words(outcome.counts)
     task_runs = kept.task_runs(flow_run.id, len(outcome.steps))
-    assert [each.name for each in task_runs][:4] == ["pull events", "rescore", "restage", "enroll"]
-    assert task_runs[1].state.message == in_words(outcome.steps["rescore"])
+    assert [each.name for each in task_runs][:4] == ["pull events", "expire consents", "rescore", "restage"]
+    assert task_runs[2].state.message == in_words(outcome.steps["rescore"])
 
     artifacts = kept.artifacts(flow_run.id)
     assert {"daily-sync", "messages", "pipeline"} <= set(artifacts)
@@ -73,9 +73,13 @@ def test_a_failing_step_says_what_and_where_and_tells_nothing_about_anybody(kept
 
     flow_run = kept.run(state.state_details.flow_run_id)
     assert flow_run.state.message == state.message
-    task_runs = kept.task_runs(flow_run.id, 2)
-    assert [(each.name, each.state.name) for each in task_runs] == [("pull events", "Completed"), ("rescore", "Failed")]
-    assert task_runs[1].run_count == 1
+    task_runs = kept.task_runs(flow_run.id, 3)
+    assert [(each.name, each.state.name) for each in task_runs] == [
+        ("pull events", "Completed"),
+        ("expire consents", "Completed"),
+        ("rescore", "Failed"),
+    ]
+    assert task_runs[2].run_count == 1
     assert kept.canaries() == []
     # A result on disk would be a pickle.
     assert [path for path in kept.files() if "storage" in path.parts] == []

@@ -6,8 +6,8 @@ import ast
 
 from tests.house.project import ROOT
 
-# A merge gives the words of one lead to the other, and an erasure takes away all of a person.
-MAY = {"db/merge_people.py": {"lead_id"}, "db/erasures.py": None, "db/erase.py": None}
+# A merge gives the words of one lead to the other, and an erasure takes what is personal out of them.
+MAY = {"db/merge_people.py": {"lead_id"}, "db/erasure.py": None, "db/erasures.py": None}
 CHANGING = ("update", "delete")
 
 

@@ -49,6 +49,12 @@ def assert_shielded(answer):
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/u/abc/", "/p/abc/", "/report/"])
+def test_no_redirect_names_the_host_of_a_request(untouched, path):
+    answer = untouched.browser.get(path, headers={"host": "evil.example"})
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
 def test_health_says_whether_the_work_can_be_done(site):
     assert site.browser.get("/health").json() == {"status": "ok"}
     with site.world.database.write() as connection:
@@ -69,8 +75,13 @@ def test_the_front_page_leads_on(untouched):
 @pytest.mark.parametrize("path", ["/", "/report"])
 @pytest.mark.parametrize(
     "asked",
-    [{"host": "mails.example.com"}, {"host": "127.0.0.1.example.com"}, {"x-forwarded-for": "203.0.113.9"}],
-    ids=["by a public name", "by a rebound name", "through a proxy"],
+    [
+        {"host": "mails.example.com"},
+        {"host": "127.0.0.1.example.com"},
+        {"x-forwarded-for": "203.0.113.9"},
+        {"x-forwarded-for": "127.0.0.1"},
+    ],
+    ids=["by a public name", "by a rebound name", "through a proxy", "through a proxy that lies"],
 )
 def test_operators_pages_are_not_shown_to_the_world(untouched, path, asked):
     untouched.door.report.write_text("<h1>The report</h1>")

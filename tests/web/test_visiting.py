@@ -12,6 +12,7 @@ import pytest
 
 from connectors.email import Verdict
 from nurture.tokens import CLICK, OPEN, TRAP, VIEW, seal, unseal
+from tasks.privacy.erase import erase_lead
 from tests.web.conftest import everything, served
 from tests.world import DOCUMENTS, SECRET
 
@@ -115,6 +116,36 @@ def test_a_thousand_visits_of_every_link_change_nothing_but_the_facts_of_that_mi
     assert len(new) == 2
     # Nobody has judged them yet: they are worth nothing and wake nobody.
     assert all(row["machine"] for row in new)
+
+
+def test_a_person_who_comes_in_the_minute_of_a_scanner_is_not_taken_for_it(tracked):
+    guide = path_of(links(mail_to(tracked.world, "ada"))[1])
+    for agent in ("A scanner", "A browser", "A scanner", "A browser"):
+        tracked.browser.get(guide, headers={"user-agent": agent})
+    assert [fact["properties"]["user_agent"] for fact in facts(tracked)] == ["A scanner", "A browser"]
+    for number in range(300):
+        tracked.browser.get(guide, headers={"user-agent": f"Agent {number}"})
+    assert len(facts(tracked)) <= 64
+
+
+def test_the_old_links_of_an_erased_reader_lead_on_and_tell_nothing(tracked):
+    html = mail_to(tracked.world, "ada")
+    trap, guide, _, view, stop = (path_of(url) for url in links(html))
+    erase_lead(tracked.world.context, "ada@example.com", tracked.world.now)
+    before = everything(tracked)
+    assert tracked.browser.get(guide).headers["location"] == GUIDE
+    assert tracked.browser.get(trap).status_code == 204
+    assert tracked.browser.get(view).status_code == 404
+    assert tracked.browser.post(stop, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert everything(tracked) == before
+
+
+def test_a_mail_in_the_browser_counts_nothing_of_who_said_no(tracked):
+    html = mail_to(tracked.world, "ada")
+    view = path_of(links(html)[3])
+    assert "/c/" in tracked.browser.get(view).text
+    tracked.world.store_consent("ada", "measuring", "withdrawn")
+    assert "/c/" not in tracked.browser.get(view).text
 
 
 def test_a_visit_by_head_or_ahead_of_time_says_so(tracked):

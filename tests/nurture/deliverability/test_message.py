@@ -227,6 +227,16 @@ def test_a_hidden_first_line_may_be_hidden_by_a_style_sheet():
     assert "preheader" not in failing(built(html=styled))
 
 
+def test_words_in_a_cell_without_letter_size_are_read_when_they_have_one_themselves():
+    """MJML writes every cell so, to get rid of gaps."""
+    cell = HTML.replace("<body>", '<body><div style="font-size:0px">').replace("</body>", "</div></body>")
+    assert {"text-not-empty", "parts-agree"} & failing(built(html=cell))
+    inner = cell.replace('font-size:0px">', 'font-size:0px"><div style="font-size:0.9em">').replace(
+        "</div></body>", "</div></div></body>"
+    )
+    assert not failing(built(html=inner)) & {"parts-agree", "postal-address", "preheader"}
+
+
 @pytest.mark.parametrize(
     "raw", [b"", b"\r\n\r\n", b"Hello there", b"\x89PNG\r\n", b"{}", b"x" * (20 * 1024 * 1024 + 1)]
 )

@@ -24,6 +24,7 @@ def certain() -> dict[str, Any]:
         "links": {
             "unsubscribe": UNSUBSCRIBE,
             "preferences": "https://example.com/p/0123456789abcdef",
+            "view": "https://example.com/v/0123456789abcdef",
             "confirm": "https://example.com/c/0123456789abcdef",
             "website": "https://example.com",
         },
