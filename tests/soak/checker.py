@@ -15,6 +15,7 @@ from tests.soak.tools import need_checker
 class Finding(NamedTuple):
     """One error or warning, and where it stands."""
 
+    kind: str
     page: str
     message: str
     extract: str
@@ -28,9 +29,9 @@ def findings(pages: Mapping[str, str]) -> list[Finding]:
         command = [*need_checker(), "--format", "json", "--stdout", "--exit-zero-always", folder]
         said = subprocess.run(command, capture_output=True, text=True, check=True)
     found: list[dict[str, Any]] = json.loads(said.stdout)["messages"]
-    # A hint ("info" alone) is about style; a warning is an "info" of a kind.
+    kinds = [each.get("subType", "hint") if each["type"] == "info" else "error" for each in found]
     return [
-        Finding(Path(each.get("url", "")).stem, each["message"], " ".join(each.get("extract", "").split()))
-        for each in found
-        if each["type"] != "info" or each.get("subType") == "warning"
+        Finding(kind, Path(each.get("url", "")).stem, each["message"], " ".join(each.get("extract", "").split()))
+        for kind, each in zip(kinds, found, strict=True)
+        if kind != "hint"
     ]
