@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from db import definitions, hand_over, tracked_links
+from db import definitions, hand_over, message_links, tracked_links
 from db.engine import Database
+from nurture.definitions.catalogue import Catalogue
 from nurture.errors import DefinitionError, SkipThis
+from nurture.stops import topics_of
 from nurture.tokens import VIEW, unseal
 from tasks.mail import Composer
 from tasks.plans import plans_of
 from tasks.settings import Settings
 
 
-def browser_view(database: Database, settings: Settings, token: str, now: datetime) -> str | None:
+def browser_view(
+    database: Database, settings: Settings, token: str, *, catalogue: Catalogue, now: datetime
+) -> str | None:
     """The HTML of the message with this token, by the definitions under which it was sent and its lead's data of today.
 
-    None when it is none of ours, its lead is erased, or it cannot be shown any more. It measures links, never opens.
+    None when it is none of ours, its lead is erased, or it cannot be shown any more. It measures links, never opens,
+    and nothing once its reader has withdrawn a topic of measuring of `catalogue`. It writes nothing: a link that no
+    mail has held yet leads straight on.
     """
     held = unseal(settings.secret_bytes(), VIEW, token)
     if held is None:
@@ -29,9 +35,10 @@ def browser_view(database: Database, settings: Settings, token: str, now: dateti
         return None
     composer = Composer(settings, plans_of(live), now, takes_raw=False)
     try:
-        draft = composer.draft(row, key)
-        with database.write() as connection:
-            numbers = tracked_links.numbers_of(connection, draft.links)
+        with database.read() as connection:
+            measured = message_links.is_measured(connection, row["lead_id"], topics_of("tracking", catalogue))
+            draft = composer.draft({**row, "not_measured": not measured}, key)
+            numbers = tracked_links.known_numbers(connection, draft.links)
         return composer.page(draft, numbers)
     except (SkipThis, DefinitionError):
         return None

@@ -15,10 +15,11 @@ from web.door import Door, door_of
 
 _UNKNOWN = "There is nothing here.\n"
 _PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-# A mail brings its own style and pictures; it runs nothing.
+# A mail brings its own style and pictures; it runs nothing, leads nowhere by itself, and is nobody at our address.
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "frame-ancestors 'none'; sandbox allow-popups allow-popups-to-escape-sandbox "
+    "allow-top-navigation-by-user-activation"
 )
 _PREFETCH = (("purpose", "prefetch"), ("sec-purpose", "prefetch"), ("x-moz", "prefetch"), ("x-purpose", "preview"))
 
@@ -45,10 +46,14 @@ async def view(request: Request) -> Response:
     """The mail as a page."""
     door = door_of(request)
     token = str(request.path_params["token"])
-    html = await run_in_threadpool(lambda: browser_view(door.database, door.settings, token, door.clock()))
+    html = await run_in_threadpool(_page, door, token)
     if html is None:
         return PlainTextResponse(_UNKNOWN, 404)
     return HTMLResponse(html, headers={"Content-Security-Policy": _MAIL_POLICY})
+
+
+def _page(door: Door, token: str) -> str | None:
+    return browser_view(door.database, door.settings, token, catalogue=door.catalogue.get(), now=door.clock())
 
 
 def _visits(door: Door) -> Visits:
@@ -71,5 +76,7 @@ def _network(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return ""
+    # As a socket for both kinds names an address of the old one.
+    found = getattr(found, "ipv4_mapped", None) or found
     length = 24 if found.version == 4 else 48
     return str(ipaddress.ip_network((found, length), strict=False))

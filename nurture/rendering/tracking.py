@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from html import escape, unescape
 from typing import NamedTuple
 
-# A tag that may hold a link: anchors, areas of pictures, and the shapes of which Outlook makes buttons. Every repetition
-# is possessive and none passes a `<`, so that a page takes one pass, whatever it holds.
+# A tag that may hold a link: anchors, areas of pictures, and the shapes of which Outlook makes buttons.
+# Every repetition is possessive and none passes a `<`, so that a page takes one pass, whatever it holds.
 _TAG = re.compile(r"<(?:a|area|v:[a-z]++)(?=[\s/])(?:[^<>\"']|\"[^<\"]*+\"|'[^<']*+')*+>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     r"[\s/]++(?P<name>[^\s/>\"'=<]++)(?:\s*+=\s*+(?:\"(?P<double>[^\"]*+)\"|'(?P<single>[^']*+)'|(?P<bare>[^\s\"'>]++)))?+"

@@ -166,7 +166,7 @@ def test_an_erased_lead_enters_nothing_and_an_old_link_changes_nothing(lived):
     lived.publish(enroll_existing=True)
     token = sign(SECRET.encode(), UNSUBSCRIBE, message["key"])
     catalogue = lived.context.compiled().bundle.catalogue
-    assert unsubscribe(lived.database, token, catalogue=catalogue, secret=SECRET.encode(), now=lived.now)
+    assert not unsubscribe(lived.database, token, catalogue=catalogue, secret=SECRET.encode(), now=lived.now)
     lived.days(2)
     assert [each["sequence"] for each in lived.rows("enrollments", lead_id=ada)] == ["papers"]
     assert lived.rows("events", lead_id=ada) == []
