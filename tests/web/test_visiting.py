@@ -11,6 +11,7 @@ from html import unescape
 import pytest
 
 from connectors.email import Verdict
+from db import tracked_links
 from nurture.records import Identity, LeadRecord
 from nurture.tokens import CLICK, OPEN, PREFERENCES, TRAP, VIEW, seal, sign, unseal
 from tasks.privacy.erase import erase_lead
@@ -328,3 +329,29 @@ def test_old_mails_of_a_lead_that_was_merged_speak_of_the_survivor(tracked):
     tracked.browser.get(path_of(links(html)[1]))
     assert [fact["lead_id"] for fact in facts(tracked)] == [survivor]
     assert tracked.browser.get(path_of(links(html)[3])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("stored", "led_to"),
+    [
+        (
+            "https://www.example.com/blå/søren?q=æ&b=%C3%A6#ø",
+            "https://www.example.com/bl%C3%A5/s%C3%B8ren?q=%C3%A6&b=%C3%A6#%C3%B8",
+        ),
+        ("https://rødgrød.example/x", "https://xn--rdgrd-vuad.example/x"),
+        ("https://RØDGRØD.example:8443/x", "https://xn--rdgrd-vuad.example:8443/x"),
+        ("https://www.example.com/\r\nSet-Cookie: a=b", "https://www.example.com/%0D%0ASet-Cookie:%20a=b"),
+        ("https://www.example.com/?a=" + "x" * 8_000, "https://www.example.com/?a=" + "x" * 8_000),
+        ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+        ("https://" + "ø" * 80 + ".example/", "https://" + "%C3%B8" * 80 + ".example/"),
+        ("https://[", "https://["),
+        ("https://www.example.com/%zz%41?a=b%26c|{d}", "https://www.example.com/%zz%41?a=b%26c%7C%7Bd%7D"),
+    ],
+)
+def test_the_address_that_a_link_leads_to_is_plain_ascii_on_one_line(mailed, stored, led_to):
+    with mailed.world.database.write() as connection:
+        [number] = tracked_links.numbers_of(connection, [stored]).values()
+    key = mailed.world.rows("messages")[0]["key"]
+    answer = mailed.browser.get(f"/c/{seal(SECRET.encode(), CLICK, key, number)}")
+    assert (answer.status_code, answer.headers["location"]) == (302, led_to)
+    assert "set-cookie" not in answer.headers
