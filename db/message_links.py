@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, case, func, select
 
+from db.consents import words_of
 from db.identities import survivors
-from db.tables import consents, leads, messages
+from db.tables import consents, events, leads, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,16 @@ def of_key(connection: Connection, key: str) -> MessageLink | None:
     granted = func.max(case((consents.c.status == "granted", consents.c.id)))
     last = connection.execute(select(granted, func.max(consents.c.id)).where(consents.c.lead_id == lead)).one()
     return MessageLink(int(row.id), lead, int(last[0] or 0), int(last[1] or 0), row.handed_over_at)
+
+
+def is_measured(connection: Connection, lead_id: int, topics: Collection[str]) -> bool:
+    """Whether a lead has withdrawn none of these topics, which are those of measuring."""
+    words = words_of(connection, lead_id) if topics else {}
+    return all(topic not in words or words[topic].status != "withdrawn" for topic in topics)
+
+
+def visits_since(connection: Connection, link: MessageLink, source: str, since: datetime) -> int:
+    """How many events of a source about a message have happened since an instant."""
+    mine = events.c.lead_id == link.lead_id, events.c.message_id == link.message_id, events.c.source == source
+    counted = select(func.count()).where(*mine, events.c.occurred_at >= since)
+    return int(connection.execute(counted).scalar_one())

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from db.batches import listed
-from db.tables import messages, provider_facts
+from db.batches import ids, listed
+from db.tables import leads, messages, provider_facts
 from db.work import insert_for
 
 
@@ -27,6 +27,16 @@ def messages_by_provider_id(connection: Connection, provider_ids: Iterable[str])
     for provider_id, message, lead in rows:
         found.setdefault(str(provider_id), []).append((int(message), int(lead)))
     return {provider_id: each[0] for provider_id, each in found.items() if len(each) == 1}
+
+
+def erased_among(connection: Connection, lead_ids: Iterable[int]) -> set[int]:
+    """Those of some leads that have been erased."""
+    wanted = sorted(set(lead_ids))
+    if not wanted:
+        return set()
+    asked = ids(connection, "asked", wanted)
+    rows = select(leads.c.id).where(leads.c.id.in_(select(asked.c.id)), leads.c.erased_at.is_not(None))
+    return {int(each) for each in connection.execute(rows).scalars()}
 
 
 def keep(connection: Connection, facts: Sequence[Mapping[str, Any]]) -> int:

@@ -18,7 +18,7 @@ from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash
 from nurture.records import Consent, is_hard_bounce
-from nurture.stops import BOUNCED, CHANNELS, COMPLAINED, Effect, effect_of, topics_of
+from nurture.stops import BOUNCED, CHANNELS, COMPLAINED, UNSUBSCRIBED, Effect, effect_of, topics_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,10 @@ class Stops:
                 )
 
     def add_fact(self, fact: Fact, address: str | None = None) -> None:
-        """What a fact does; without an address of its own it concerns the lead's."""
+        """What a fact does; without an address of its own it concerns the lead's.
+
+        What a person says concerns both: a mail that was passed on is complained of under another address.
+        """
         if fact.type == BOUNCED and not is_hard_bounce(fact.properties):
             self.soft_bounced.add(fact.lead_id)
         elif fact.type in (BOUNCED, COMPLAINED) and fact.message_id is not None:
@@ -86,7 +89,7 @@ class Stops:
             stop = Stop("", scope, reason, fact.occurred_at)
             if address:
                 self.stops.append(stop._replace(email_hash=self._hash(address)))
-            else:
+            if not address or fact.type in (COMPLAINED, UNSUBSCRIBED):
                 self.of_leads.append((fact.lead_id, stop))
 
     def _words(self, fact: Fact, effect: Effect) -> list[Change]:

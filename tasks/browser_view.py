@@ -20,7 +20,9 @@ def browser_view(
 ) -> str | None:
     """The HTML of the message with this token, by the definitions under which it was sent and its lead's data of today.
 
-    None when it is none of ours, its lead is erased, or it cannot be shown any more. It measures links, never opens.
+    None when it is none of ours, its lead is erased, or it cannot be shown any more. It measures links, never opens,
+    and nothing once its reader has withdrawn a topic of measuring of `catalogue`. It writes nothing: a link that no
+    mail has held yet leads straight on.
     """
     held = unseal(settings.secret_bytes(), VIEW, token)
     if held is None:
@@ -33,9 +35,9 @@ def browser_view(
         return None
     composer = Composer(settings, plans_of(live), now, takes_raw=False)
     try:
-        draft = composer.draft(row, key)
-        with database.write() as connection:
-            numbers = tracked_links.numbers_of(connection, draft.links)
+        with database.read() as connection:
+            draft = composer.draft(row, key)
+            numbers = tracked_links.known_numbers(connection, draft.links)
         return composer.page(draft, numbers)
     except (SkipThis, DefinitionError):
         return None

@@ -18,6 +18,8 @@ from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
 from nurture.errors import RefusedRow
 from nurture.records import EMAIL, EventRecord, Identity, Origin, Record, Refused
+from nurture.stops import KINDS
+from nurture.tokens import CLICK, CONFIRM, PREFERENCES, TRAP, UNSUBSCRIBE, VIEW, read, unseal
 
 # What each fact is to a lead; the others are kept and say nothing about anybody.
 EVENTS: Mapping[FactKind, str] = {
@@ -45,13 +47,17 @@ def take_in_feedback(
     """Store everything that one request held; returns how many facts were new, known and refused."""
     with database.write() as connection:
         whose = _Whose(connection, request.facts)
-        kept = provider_facts.keep(connection, [_as_came(provider, fact, whose, now) for fact in request.facts])
+        # Who was erased stays so: what is told of them is not even kept.
+        facts = [fact for fact in request.facts if whose.lead(fact) not in whose.erased]
+        kept = provider_facts.keep(connection, [_as_came(provider, fact, whose, now) for fact in facts])
         records: list[Record] = [_refused(provider, number, each) for number, each in enumerate(request.refused, 1)]
-        for number, fact in enumerate(request.facts, 1):
+        for number, fact in enumerate(facts, 1):
             kind = EVENTS.get(fact.kind)
             if kind is None or (kind in _OPTIONAL and kind not in catalogue.events):
                 continue
-            records.append(_record(provider, number, fact, kind, whose))
+            if fact.kind is FactKind.CLICKED and _leads_to_our_door(secret, fact.url or ""):
+                continue
+            records.append(_record(provider, number, fact, kind, whose, now))
         found = store(
             connection,
             records,
@@ -62,7 +68,7 @@ def take_in_feedback(
             secret=secret,
             context={"kind": "events"},
         )
-    return {"facts": kept, "known": len(request.facts) - kept, "events": found.events_created, "refused": found.refused}
+    return {"facts": kept, "known": len(facts) - kept, "events": found.events_created, "refused": found.refused}
 
 
 class _Whose:
@@ -77,6 +83,8 @@ class _Whose:
         self.addresses = {each.recipient: _identity(each.recipient) for each in facts if each.recipient}
         known = identities.find(connection, [each for each in self.addresses.values() if each is not None])
         self.by_address = {identity: each.lead_id for identity, each in known.items() if each.lead_id is not None}
+        named = [lead for _, lead in (*self.by_key.values(), *self.by_provider.values())]
+        self.erased = provider_facts.erased_among(connection, named)
 
     def message(self, fact: ProviderFact) -> tuple[int, int] | None:
         """Message and lead."""
@@ -112,25 +120,42 @@ def _as_came(provider: str, fact: ProviderFact, whose: _Whose, now: datetime) ->
     }
 
 
-def _record(provider: str, number: int, fact: ProviderFact, kind: str, whose: _Whose) -> Record:
-    origin = Origin(f"{provider}, fact {number}", normalise.storable(fact.raw), number)
+def _record(provider: str, number: int, fact: ProviderFact, kind: str, whose: _Whose, now: datetime) -> Record:
+    place, raw = f"{provider}, fact {number}", normalise.storable(fact.raw)
     message, lead = whose.message(fact), whose.lead(fact)
     event = EventRecord(
         provider,
         fact.fact_id,
         kind,
-        fact.occurred_at,
+        # A wish holds from the answer on, also when the clock of who tells it is ahead.
+        min(fact.occurred_at, now) if kind in KINDS else fact.occurred_at,
         properties=_properties(fact),
         # Who moved meanwhile keeps the new address: it is the one that was written to that is dead.
         contact={"email": fact.recipient} if fact.recipient and lead is not None else {},
         machine=fact.machine,
         lead_id=lead,
         message_id=message[0] if message else None,
-        origin=origin,
+        origin=Origin(place, raw, number),
     )
-    if lead is None:
-        return Refused("event", "unknown-lead", _NOBODY, origin, record=event)
-    return event
+    return (
+        event if lead is not None else _of_nobody(event, place, number, raw, whose.addresses.get(fact.recipient or ""))
+    )
+
+
+def _of_nobody(event: EventRecord, place: str, number: int, raw: dict[str, Any], identity: Identity | None) -> Refused:
+    """A letter that can be replayed once its address belongs to somebody; how the fact came is kept with the facts."""
+    if identity is None:
+        return Refused("event", "unknown-lead", _NOBODY, Origin(place, raw, number), record=event)
+    origin = Origin(place, {}, number)
+    waiting = event._replace(identities=(identity,), known_only=True, origin=origin)
+    return Refused("event", "unknown-lead", _NOBODY, origin, record=waiting)
+
+
+def _leads_to_our_door(secret: bytes, url: str) -> bool:
+    """Whether a link is one of our own, whose visitors we see ourselves: a provider that counts, too, wraps it."""
+    token = url.partition("?")[0].partition("#")[0].rpartition("/")[2]
+    sealed = any(unseal(secret, purpose, token) for purpose in (CLICK, TRAP, VIEW))
+    return sealed or any(read(secret, purpose, token) for purpose in (UNSUBSCRIBE, PREFERENCES, CONFIRM))
 
 
 def _properties(fact: ProviderFact) -> dict[str, Any]:

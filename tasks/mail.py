@@ -128,13 +128,16 @@ class Composer:
         )
 
     def page(self, draft: Draft, numbers: Mapping[str, int]) -> str:
-        """The HTML with its counted links alone, as a page may show it."""
+        """The HTML with its counted links alone, as a page may show it; a link without a number leads straight on."""
 
-        def place(url: str) -> str:
+        counted = set(draft.links) & numbers.keys()
+
+        def place(url: str) -> str | None:
+            if url not in counted:
+                return None
             return f"{self._base}/c/{seal(self._secret, CLICK, draft.key, numbers[url])}"
 
-        html = draft.rendered.html
-        return with_counted_links(html, ours_of(draft.context), place) if draft.links else html
+        return with_counted_links(draft.rendered.html, ours_of(draft.context), place)
 
     def _html(self, draft: Draft, numbers: Mapping[str, int]) -> str:
         html = self.page(draft, numbers)

@@ -1,29 +1,28 @@
 """Somebody followed a link of a mail, or loaded its pixel: a fact is stored, and nothing else happens here.
 
-Each visitor of one link of one message counts once a minute, however often it comes; visitors are told apart by agent
-and network, of which so many are kept apart that a person is not taken for the scanner that came just before.
-
 What it means, and whether it was a person, is decided by the next run.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from db import message_links, tracked_links
 from db.engine import Database
 from db.intake import store
 from nurture.definitions.catalogue import Catalogue
+from nurture.normalise import storable
 from nurture.records import EventRecord
+from nurture.stops import topics_of
 from nurture.tokens import CLICK, OPEN, TRAP, unseal
 
 SOURCE = "web"
-# So many facts a minute a link can make at most, whoever comes how often.
-_KEPT_APART = 64
+# A mail passed on to a whole company is not read by more people than this in one minute.
+MOST_IN_A_MINUTE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Visitor:
 
     def properties(self) -> dict[str, Any]:
         """What says something, as properties of an event."""
-        said = {"user_agent": self.user_agent[:300], "network": self.network}
+        said = {"user_agent": storable(self.user_agent[:300]), "network": self.network}
         made: dict[str, Any] = {name: value for name, value in said.items() if value}
         if self.method != "GET":
             made["method"] = self.method
@@ -45,14 +44,12 @@ class Visitor:
             made["prefetch"] = True
         return made
 
-    def mark(self) -> str:
-        """What tells it from other visitors of the same minute."""
-        said = f"{self.user_agent}\n{self.network}".encode()
-        return f"{self.method.lower()}{int.from_bytes(sha256(said).digest()[:4], 'big') % _KEPT_APART}"
-
 
 class Visits:
-    """Stores visits."""
+    """Stores visits; a visitor's to one link of one message counts once a minute, however often it comes.
+
+    Other visitors count for themselves, so that no scanner hides a person, up to so many visits of a message a minute.
+    """
 
     def __init__(self, database: Database, catalogue: Catalogue, secret: bytes, now: datetime) -> None:
         self.database = database
@@ -89,14 +86,16 @@ class Visits:
         return True
 
     def _happened(self, kind: str, key: str, what: str, properties: Mapping[str, Any], visitor: Visitor) -> None:
-        minute = int(self.now.timestamp()) // 60
+        measuring = topics_of("tracking", self.catalogue)
         with self.database.write() as connection:
             link = message_links.of_key(connection, key)
-            if link is None:
+            if link is None or not message_links.is_measured(connection, link.lead_id, measuring):
+                return
+            if message_links.visits_since(connection, link, SOURCE, self._minute_begun) >= MOST_IN_A_MINUTE:
                 return
             fact = EventRecord(
                 SOURCE,
-                f"{what}:{visitor.mark()}:{minute}",
+                f"{what}:{self._visit_of(visitor, what)}",
                 kind,
                 self.now,
                 properties={**properties, **visitor.properties()},
@@ -112,3 +111,13 @@ class Visits:
                 catalogue=self.catalogue,
                 secret=self.secret,
             )
+
+    @property
+    def _minute_begun(self) -> datetime:
+        return self.now.replace(second=0, microsecond=0)
+
+    def _visit_of(self, visitor: Visitor, what: str) -> str:
+        """Tells the visitors of a link and a minute apart, and nobody across links or minutes."""
+        minute = int(self.now.timestamp()) // 60
+        said = f"{what} {minute} {visitor.method} {visitor.prefetch} {visitor.network} {visitor.user_agent}"
+        return f"{minute}:{hmac.digest(self.secret, said.encode('utf-8', 'replace'), 'sha256').hex()[:12]}"

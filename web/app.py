@@ -63,7 +63,7 @@ ROUTES = (
 
 def create_app(door: Door | None = None) -> FastAPI:
     """The application of a workspace; without a door of its own it opens the one of `RIPEN_HOME`."""
-    # A redirect to the address with or without a last slash would name the host that the request asked for.
+    # Nothing in a request says where it is led to, so no address is put right by a redirect to the host it names.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.door = door or open_door()
     for route in ROUTES:

@@ -18,9 +18,9 @@ from tasks.settings import Settings
 from tasks.workspace import default_home, open_database, settings_of
 
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
-# Whoever came through a proxy did not sit in front of the machine, whatever the proxy says of it.
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _ITS_NAMES = frozenset({*_THIS_MACHINE, "localhost"})
+# What a proxy adds to a request that somebody else made.
+_PASSED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 
 def _clock() -> datetime:
@@ -68,8 +68,7 @@ def door_of(request: Request) -> Door:
 
 
 def is_from_this_machine(request: Request) -> bool:
-    """Whether an operator sits in front of it: asked from this machine, by its own name, not through a proxy's name."""
-    if any(name in request.headers for name in _FORWARDED):
-        return False
+    """Whether an operator sits in front of it: asked from this machine, by its own name, through no proxy."""
     client = request.client.host if request.client else ""
-    return client in _THIS_MACHINE and (request.url.hostname or "") in _ITS_NAMES
+    passed_on = any(name in request.headers for name in _PASSED_ON)
+    return client in _THIS_MACHINE and not passed_on and (request.url.hostname or "") in _ITS_NAMES

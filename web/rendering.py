@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ _POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 LANGUAGES = ("en", "da")
+_WEIGHT = re.compile(r"\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE | re.ASCII)
 
 
 def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -31,9 +33,13 @@ def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
 
 
 def language_of(request: Request) -> str:
-    """The first of the reader's languages that we have; it says nothing about any lead."""
-    for part in request.headers.get("accept-language", "").split(","):
-        language = part.split(";")[0].strip().partition("-")[0].lower()
-        if language in LANGUAGES:
-            return language
-    return LANGUAGES[0]
+    """The one of our languages that the reader likes best, the first of those liked alike; it tells of no lead."""
+    liked: dict[str, float] = {}
+    for part in request.headers.get("accept-language", "").split(",")[:20]:
+        named, _, weight = part.partition(";")
+        language = named.strip().partition("-")[0].lower()
+        found = _WEIGHT.fullmatch(weight)
+        if language in LANGUAGES and (found or not weight):
+            liked[language] = max(liked.get(language, 0.0), float(found[1]) if found else 1.0)
+    best = max(liked, key=liked.__getitem__, default=LANGUAGES[0])
+    return best if liked.get(best) else LANGUAGES[0]

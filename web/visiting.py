@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -15,11 +17,14 @@ from web.door import Door, door_of
 
 _UNKNOWN = "There is nothing here.\n"
 _PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-# A mail brings its own style and pictures; it runs nothing.
+# A mail brings its own style and pictures; it runs nothing, leads nowhere by itself, and is nobody at our address.
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "frame-ancestors 'none'; sandbox allow-popups allow-popups-to-escape-sandbox "
+    "allow-top-navigation-by-user-activation"
 )
+# The letters of which the older standard of host names makes others; browsers know better.
+_TWO_NAMES = frozenset("\u00df\u03c2\u200c\u200d")
 _PREFETCH = (("purpose", "prefetch"), ("sec-purpose", "prefetch"), ("x-moz", "prefetch"), ("x-purpose", "preview"))
 
 
@@ -28,7 +33,7 @@ async def follow(request: Request) -> Response:
     token, visitor = str(request.path_params["token"]), _visitor(request)
     url = await run_in_threadpool(lambda: _visits(door_of(request)).click(token, visitor))
     if url is not None:
-        return RedirectResponse(url, 302)
+        return RedirectResponse(_with_plain_host(url), 302)
     if await run_in_threadpool(lambda: _visits(door_of(request)).trap(token, visitor)):
         return Response(status_code=204)
     return PlainTextResponse(_UNKNOWN, 404)
@@ -49,6 +54,19 @@ async def view(request: Request) -> Response:
     if html is None:
         return PlainTextResponse(_UNKNOWN, 404)
     return HTMLResponse(html, headers={"Content-Security-Policy": _MAIL_POLICY})
+
+
+def _with_plain_host(url: str) -> str:
+    """The address with its host in ASCII, as DNS knows it; the response escapes the rest."""
+    try:
+        host = urlsplit(url).hostname or ""
+        if host.isascii() or _TWO_NAMES.intersection(host):
+            return url
+        plain = host.encode("idna").decode()
+    except ValueError:
+        return url
+    found = re.search(re.escape(host), url, re.IGNORECASE)
+    return url if found is None else url[: found.start()] + plain + url[found.end() :]
 
 
 def _page(door: Door, token: str) -> str | None:
@@ -75,5 +93,7 @@ def _network(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return ""
+    # As a socket for both kinds names an address of the old one.
+    found = getattr(found, "ipv4_mapped", None) or found
     length = 24 if found.version == 4 else 48
     return str(ipaddress.ip_network((found, length), strict=False))

@@ -6,22 +6,42 @@ It is put into the finished HTML of each recipient; text parts keep their plain 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from html import escape, unescape
 from typing import NamedTuple
 
 from nurture.rendering.markup import tokens
 
-# An anchor with its address; `data-track="off"` in it leaves the link as it is.
-_ANCHOR = re.compile(r"<a\b(?P<before>[^<>]*?)\shref=\"(?P<url>https?://[^\"<>]+)\"(?P<after>[^<>]*)>", re.IGNORECASE)
-_OFF = re.compile(r"\sdata-track=(\"off\"|'off'|off\b)", re.IGNORECASE)
-_BODY = re.compile(r"<body\b[^<>]*>", re.IGNORECASE)
-_BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
+# A tag that may hold a link: anchors, areas of pictures, and the shapes of which Outlook makes buttons.
+# Every repetition is possessive and none passes a `<`, so that a page takes one pass, whatever it holds.
+_TAG = re.compile(r"<(?:a|area|v:[a-z]++)(?=[\s/])(?:[^<>\"']|\"[^<\"]*+\"|'[^<']*+')*+>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"[\s/]++(?P<name>[^\s/>\"'=<]++)(?:\s*+=\s*+(?:\"(?P<double>[^\"]*+)\"|'(?P<single>[^']*+)'|(?P<bare>[^\s\"'>]++)))?+"
+)
+_BODY = re.compile(r"<body(?=[\s/>])(?:[^<>\"']|\"[^<\"]*+\"|'[^<']*+')*+>", re.IGNORECASE)
+_BODY_END = re.compile(r"</body\s*+>", re.IGNORECASE)
+_WEB = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
+# What a browser leaves out of an address before it follows it.
+_BREAKS = re.compile(r"[\t\n\r]+")
+_AROUND = "".join(map(chr, range(0x21)))
+
+
+class _Link(NamedTuple):
+    """Where a tag names its address, quotes included, and what the address is; `off` is its wish not to be counted."""
+
+    start: int
+    end: int
+    url: str | None
+    off: tuple[int, int] | None
 
 
 def links_of(html: str, ours: Collection[str]) -> list[str]:
-    """The addresses of a mail's links that may be counted, each once, in order; `ours` are left out."""
-    return list(dict.fromkeys(url for match in _ANCHOR.finditer(html) if (url := _counted(match, ours))))
+    """The addresses of a mail's links that may be counted, each once, in order; `ours`, and what follows them, are not.
+
+    A link with `data-track="off"` is none of them.
+    """
+    counted = _counted_by(ours)
+    return list(dict.fromkeys(url for link in _links(html) if (url := counted(link)) is not None))
 
 
 class Anchor(NamedTuple):
@@ -40,29 +60,36 @@ def anchors_of(html: str, ours: Collection[str]) -> list[Anchor]:
     words: list[str] = []
     for token in tokens(html):
         if token.kind == "start" and token.name == "a" and (href := token.get("href")):
-            match = _ANCHOR.fullmatch(token.text)
-            open_link, words = (unescape(href), match is not None and _counted(match, ours) is not None), []
+            open_link, words = (unescape(href), bool(links_of(token.text, ours))), []
         elif token.kind == "start" and token.name == "img":
             words.append(unescape(token.get("alt") or ""))
         elif token.kind == "text":
             words.append(unescape(token.text))
         elif token.kind == "end" and token.name == "a" and open_link is not None:
             url, countable = open_link
-            found.append(Anchor(" ".join(" ".join(words).split()), url, countable, url in ours))
+            found.append(Anchor(" ".join(" ".join(words).split()), url, countable, url.startswith(tuple(ours))))
             open_link = None
     return found
 
 
-def with_counted_links(html: str, ours: Collection[str], place: Callable[[str], str]) -> str:
-    """The HTML with each link that may be counted leading to `place(address)`."""
+def with_counted_links(html: str, ours: Collection[str], place: Callable[[str], str | None]) -> str:
+    """The HTML with each link that may be counted leading to `place(address)`; where that is None it stays as it is.
 
-    def replaced(match: re.Match[str]) -> str:
-        url = _counted(match, ours)
-        if url is None:
-            return _OFF.sub("", match.group())
-        return f'<a{match["before"]} href="{escape(place(url))}"{match["after"]}>'
-
-    return _ANCHOR.sub(replaced, html)
+    The wishes not to be counted, which are meant for us alone, go.
+    """
+    counted = _counted_by(ours)
+    made: list[str] = []
+    done = 0
+    for link in _links(html):
+        url = counted(link)
+        placed = None if url is None else place(url)
+        if placed is not None:
+            made += [html[done : link.start], f'"{escape(placed)}"']
+            done = link.end
+        elif link.off is not None:
+            made.append(html[done : link.off[0]])
+            done = link.off[1]
+    return "".join([*made, html[done:]])
 
 
 def with_trap(html: str, url: str) -> str:
@@ -71,7 +98,8 @@ def with_trap(html: str, url: str) -> str:
         f'<a href="{escape(url)}" rel="nofollow" tabindex="-1" aria-hidden="true" '
         'style="display:none;max-height:0;overflow:hidden;font-size:0;line-height:0">&#8203;</a>'
     )
-    return _BODY.sub(lambda match: match.group() + link, html, count=1) if _BODY.search(html) else link + html
+    body = _BODY.search(html)
+    return html[: body.end()] + link + html[body.end() :] if body else link + html
 
 
 def with_pixel(html: str, url: str) -> str:
@@ -81,8 +109,33 @@ def with_pixel(html: str, url: str) -> str:
     return html[: found[-1].start()] + image + html[found[-1].start() :] if found else html + image
 
 
-def _counted(match: re.Match[str], ours: Collection[str]) -> str | None:
-    if _OFF.search(match["before"]) or _OFF.search(match["after"]):
-        return None
-    url = unescape(match["url"])
-    return None if url in ours else url
+def _links(html: str) -> Iterator[_Link]:
+    for tag in _TAG.finditer(html):
+        start = end = 0
+        url: str | None = None
+        off: tuple[int, int] | None = None
+        seen: set[str] = set()
+        for found in _ATTRIBUTE.finditer(html, tag.start(), tag.end()):
+            name = found["name"].lower()
+            if name in seen:
+                continue  # of two of one name every mail program reads the first
+            seen.add(name)
+            value = next((found[each] for each in ("double", "single", "bare") if found[each] is not None), None)
+            if name == "href" and value is not None:
+                start, end = found.end() - len(value) - (0 if found["bare"] is not None else 2), found.end()
+                url = _BREAKS.sub("", unescape(value).strip(_AROUND))
+            elif name == "data-track" and value is not None and value.lower() == "off":
+                off = found.span()
+        if url is not None or off is not None:
+            yield _Link(start, end, url, off)
+
+
+def _counted_by(ours: Collection[str]) -> Callable[[_Link], str | None]:
+    own = tuple(ours)
+
+    def counted(link: _Link) -> str | None:
+        if link.url is None or link.off is not None or link.url.startswith(own):
+            return None
+        return link.url if _WEB.match(link.url) else None
+
+    return counted

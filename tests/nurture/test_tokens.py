@@ -7,7 +7,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nurture.tokens import UNSUBSCRIBE, read, sign
+from nurture.tokens import CLICK, OPEN, TRAP, UNSUBSCRIBE, VIEW, read, seal, sign, unseal
 
 SECRET = b"a secret of the tests, long enough"
 KEY = "3f786850e387550fdab836ed7e6dc881de23001b"
@@ -48,3 +48,32 @@ def test_a_token_with_one_letter_changed_is_no_token(place, other):
 @given(st.text() | st.text(alphabet=".-_ABCab012", max_size=200))
 def test_arbitrary_text_is_no_token(text):
     assert read(SECRET, UNSUBSCRIBE, text) is None
+
+
+# --- Sealed tokens ----------------------------------------------------------------------------------------------------
+
+PURPOSES = [CLICK, OPEN, TRAP, VIEW]
+
+
+@given(st.binary(min_size=20, max_size=20), st.integers(0, 2**48 - 1), st.sampled_from(PURPOSES))
+def test_a_seal_gives_back_key_and_number_for_its_purpose_and_secret_alone(key, number, purpose):
+    token = seal(SECRET, purpose, key.hex(), number)
+    assert quote(token, safe="") == token
+    for other in PURPOSES:
+        assert unseal(SECRET, other, token) == ((key.hex(), number) if other == purpose else None)
+        assert read(SECRET, other, token) is None
+    assert unseal(b"another secret", purpose, token) is None
+    assert unseal(SECRET, purpose, sign(SECRET, purpose, key.hex())) is None
+
+
+@given(st.integers(0, 56 * 8 - 1), st.integers(0, 2**48 - 1))
+def test_a_seal_with_one_bit_flipped_is_worth_nothing(place, number):
+    token = bytearray(seal(SECRET, CLICK, KEY, number).encode())
+    token[place // 8] ^= 1 << place % 8
+    assert unseal(SECRET, CLICK, token.decode("latin-1")) is None
+
+
+@given(st.text() | st.text(min_size=56, max_size=56) | st.text("AB-_=+/ \n.\x00", min_size=56, max_size=56))
+def test_no_text_is_a_seal_or_an_error(text):
+    assert unseal(SECRET, CLICK, text) is None
+    assert read(SECRET, UNSUBSCRIBE, text * 50) is None

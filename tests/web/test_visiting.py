@@ -11,8 +11,11 @@ from html import unescape
 import pytest
 
 from connectors.email import Verdict
-from nurture.tokens import CLICK, OPEN, TRAP, VIEW, seal, unseal
+from db import tracked_links
+from nurture.records import Identity, LeadRecord
+from nurture.tokens import CLICK, OPEN, PREFERENCES, TRAP, VIEW, seal, sign, unseal
 from tasks.privacy.erase import erase_lead
+from tasks.visits import MOST_IN_A_MINUTE
 from tests.web.conftest import everything, served
 from tests.world import DOCUMENTS, SECRET
 
@@ -116,36 +119,6 @@ def test_a_thousand_visits_of_every_link_change_nothing_but_the_facts_of_that_mi
     assert len(new) == 2
     # Nobody has judged them yet: they are worth nothing and wake nobody.
     assert all(row["machine"] for row in new)
-
-
-def test_a_person_who_comes_in_the_minute_of_a_scanner_is_not_taken_for_it(tracked):
-    guide = path_of(links(mail_to(tracked.world, "ada"))[1])
-    for agent in ("A scanner", "A browser", "A scanner", "A browser"):
-        tracked.browser.get(guide, headers={"user-agent": agent})
-    assert [fact["properties"]["user_agent"] for fact in facts(tracked)] == ["A scanner", "A browser"]
-    for number in range(300):
-        tracked.browser.get(guide, headers={"user-agent": f"Agent {number}"})
-    assert len(facts(tracked)) <= 64
-
-
-def test_the_old_links_of_an_erased_reader_lead_on_and_tell_nothing(tracked):
-    html = mail_to(tracked.world, "ada")
-    trap, guide, _, view, stop = (path_of(url) for url in links(html))
-    erase_lead(tracked.world.context, "ada@example.com", tracked.world.now)
-    before = everything(tracked)
-    assert tracked.browser.get(guide).headers["location"] == GUIDE
-    assert tracked.browser.get(trap).status_code == 204
-    assert tracked.browser.get(view).status_code == 404
-    assert tracked.browser.post(stop, data={"List-Unsubscribe": "One-Click"}).status_code == 200
-    assert everything(tracked) == before
-
-
-def test_a_mail_in_the_browser_counts_nothing_of_who_said_no(tracked):
-    html = mail_to(tracked.world, "ada")
-    view = path_of(links(html)[3])
-    assert "/c/" in tracked.browser.get(view).text
-    tracked.world.store_consent("ada", "measuring", "withdrawn")
-    assert "/c/" not in tracked.browser.get(view).text
 
 
 def test_a_visit_by_head_or_ahead_of_time_says_so(tracked):
@@ -255,3 +228,130 @@ def test_a_visit_is_evidence_that_an_unknown_message_arrived(tracked):
     assert [row["status"] for row in tracked.world.rows("messages")] == ["unknown"]
     tracked.browser.get(path_of(links(html)[1]))
     assert [(row["status"], row["reason"]) for row in tracked.world.rows("messages")] == [("accepted", None)]
+
+
+def test_a_person_after_a_scanner_in_the_same_minute_is_a_visitor_of_its_own(tracked):
+    guide = path_of(links(mail_to(tracked.world, "ada"))[1])
+    for agent in ("A scanner", "A browser", "A scanner", "A browser"):
+        assert tracked.browser.get(guide, headers={"user-agent": agent}).status_code == 302
+    assert [fact["properties"]["user_agent"] for fact in facts(tracked)] == ["A scanner", "A browser"]
+    # The same program, from elsewhere, and after it has looked ahead.
+    tracked.browser.get(guide, headers={"user-agent": "A browser", "x-forwarded-for": "198.51.100.7"})
+    tracked.browser.get(guide, headers={"user-agent": "A browser", "purpose": "prefetch"})
+    assert [fact["properties"].get("network") for fact in facts(tracked)][2] == "198.51.100.0/24"
+    assert facts(tracked)[3]["properties"]["prefetch"] is True
+    tracked.world.now += timedelta(hours=1)
+    tracked.browser.get(guide, headers={"user-agent": "A browser"})
+    first, *_, last = (fact["source_event_id"].rpartition(":")[2] for fact in facts(tracked))
+    assert first != last
+
+
+def test_a_thousand_visitors_in_one_minute_are_as_many_facts_as_are_believed(tracked):
+    html = mail_to(tracked.world, "ada")
+    for number in range(MOST_IN_A_MINUTE + 20):
+        answer = tracked.browser.get(path_of(links(html)[number % 2]), headers={"user-agent": f"Browser {number}"})
+        assert answer.status_code in (204, 302)
+    assert len(facts(tracked)) == MOST_IN_A_MINUTE
+    tracked.world.now += timedelta(minutes=1)
+    tracked.browser.get(path_of(links(html)[1]))
+    assert len(facts(tracked)) == MOST_IN_A_MINUTE + 1
+
+
+def test_who_withdraws_measuring_is_not_counted_by_old_mails_nor_in_the_browser(tracked):
+    world = tracked.world
+    html = mail_to(world, "ada")
+    trap, guide, _, view, _ = (path_of(url) if "127.0.0.1" in url else url for url in links(html))
+    assert "/c/" in tracked.browser.get(view).text
+    world.now += timedelta(minutes=1)
+    world.store_consent("ada", "measuring", "withdrawn")
+    assert "/c/" not in tracked.browser.get(view).text
+    assert GUIDE in links(tracked.browser.get(view).text)
+    before = everything(tracked)
+    assert tracked.browser.get(guide).headers["location"] == GUIDE
+    assert tracked.browser.get(trap).status_code == 204
+    assert everything(tracked) == before
+
+
+def test_who_is_not_measured_gets_a_mail_with_nothing_of_ours_but_the_ways_out(tracked):
+    tracked.world.lead("cleo")
+    tracked.world.store_consent("cleo", "measuring", "withdrawn")
+    html = mail_to(tracked.world, "cleo")
+    assert "data-track" not in html
+    assert "display:none" not in html
+    assert "<img" not in html
+    assert {path_of(url)[:3] for url in links(html) if "127.0.0.1" in url} == {"/v/", "/u/"}
+
+
+def test_reading_a_mail_in_a_browser_writes_nothing_though_its_reader_has_changed(database_url, tmp_path):
+    made = documents()
+    html = BODY.replace("The guide", '</a><a href="{{ event.url }}">The event</a><a href="#">')
+    made["emails/thanks"]["locales"]["en"]["html"] = html
+    with served(database_url, tmp_path, made) as site:
+        site.world.lead("ada")
+        site.world.store(
+            [LeadRecord((Identity("email", "ada@example.com"),), {}, {"event_url": "https://www.example.com/1"})]
+        )
+        view = next(path_of(url) for url in links(mail_to(site.world, "ada")) if "/v/" in url)
+        site.world.now += timedelta(minutes=1)
+        site.world.store(
+            [LeadRecord((Identity("email", "ada@example.com"),), {}, {"event_url": "https://www.example.com/2"})]
+        )
+        before = everything(site)
+        page = site.browser.get(view).text
+        assert "https://www.example.com/2" in links(page)
+        assert "/c/" in page
+        assert everything(site) == before
+
+
+def test_old_mails_of_an_erased_lead_lead_on_and_say_nothing_of_anybody(tracked):
+    html = mail_to(tracked.world, "ada")
+    trap, guide, _, view, stop = (path_of(url) for url in links(html))
+    erase_lead(tracked.world.context, "ada@example.com", tracked.world.now)
+    before = everything(tracked)
+    assert tracked.browser.get(guide).headers["location"] == GUIDE
+    assert tracked.browser.get(trap).status_code == 204
+    assert tracked.browser.get(view).status_code == 404
+    assert tracked.browser.post(stop, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    key = tracked.world.rows("messages")[0]["key"]
+    for method in ("GET", "POST"):
+        answer = tracked.browser.request(
+            method, f"/p/{sign(SECRET.encode(), PREFERENCES, key)}", data={"shown": "nurture"}
+        )
+        assert answer.status_code == 404
+    assert everything(tracked) == before
+
+
+def test_old_mails_of_a_lead_that_was_merged_speak_of_the_survivor(tracked):
+    html = mail_to(tracked.world, "ada")
+    tracked.world.lead("bo")
+    survivor = tracked.world.lead_id("bo")
+    tracked.world.merge("bo", "ada")
+    tracked.browser.get(path_of(links(html)[1]))
+    assert [fact["lead_id"] for fact in facts(tracked)] == [survivor]
+    assert tracked.browser.get(path_of(links(html)[3])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("stored", "led_to"),
+    [
+        (
+            "https://www.example.com/blå/søren?q=æ&b=%C3%A6#ø",
+            "https://www.example.com/bl%C3%A5/s%C3%B8ren?q=%C3%A6&b=%C3%A6#%C3%B8",
+        ),
+        ("https://rødgrød.example/x", "https://xn--rdgrd-vuad.example/x"),
+        ("https://RØDGRØD.example:8443/x", "https://xn--rdgrd-vuad.example:8443/x"),
+        ("https://www.example.com/\r\nSet-Cookie: a=b", "https://www.example.com/%0D%0ASet-Cookie:%20a=b"),
+        ("https://www.example.com/?a=" + "x" * 8_000, "https://www.example.com/?a=" + "x" * 8_000),
+        ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+        ("https://" + "ø" * 80 + ".example/", "https://" + "%C3%B8" * 80 + ".example/"),
+        ("https://[", "https://["),
+        ("https://www.example.com/%zz%41?a=b%26c|{d}", "https://www.example.com/%zz%41?a=b%26c%7C%7Bd%7D"),
+    ],
+)
+def test_the_address_that_a_link_leads_to_is_plain_ascii_on_one_line(mailed, stored, led_to):
+    with mailed.world.database.write() as connection:
+        [number] = tracked_links.numbers_of(connection, [stored]).values()
+    key = mailed.world.rows("messages")[0]["key"]
+    answer = mailed.browser.get(f"/c/{seal(SECRET.encode(), CLICK, key, number)}")
+    assert (answer.status_code, answer.headers["location"]) == (302, led_to)
+    assert "set-cookie" not in answer.headers
