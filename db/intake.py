@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from db import account_scores, accounts, dead_letters, events, identities, leads, messages, work
+from db import account_scores, accounts, dead_letters, events, identities, intake_refusals, leads, messages, work
 from db.batches import ids, next_ids, one_intake_at_a_time
 from db.leads import Draft
 from db.statistics import grown
@@ -27,7 +27,6 @@ from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
 from nurture.keys import email_hash, event_tiebreak
 from nurture.matching import Matcher
-from nurture.problems import did_you_mean
 from nurture.records import (
     ANONYMOUS,
     EMAIL,
@@ -41,12 +40,7 @@ from nurture.records import (
 )
 from nurture.stops import KINDS
 
-FUTURE_ALLOWED = timedelta(minutes=5)
-
 _GROWING = (lead_table, identity_table, event_table, consent_states)
-_NOBODY = "no e-mail address, phone number or other identifier: nobody can be recognised"
-_NO_MESSAGE = "no message has the key that the event names, and nothing else says whose it is"
-_STRANGER = "it comes from nobody who is known, and names no message of ours; import the person, then replay it"
 
 
 @dataclass(slots=True)
@@ -147,29 +141,14 @@ class _Batch:
     def sort_out(self, records: Sequence[Record]) -> None:
         """Set aside what cannot be used: unknown types, the future, records about nobody."""
         known = {*self.catalogue.events, *self.catalogue.derived}
-        latest = self.now + FUTURE_ALLOWED
         self.counts.records = len(records)
         for record in records:
             if isinstance(record, Refused):
                 self.counts.refusals.append(record)
-            elif refused := self._refusal(record, known, latest):
+            elif refused := intake_refusals.at_sight(record, known, self.now):
                 self.counts.refusals.append(refused)
             else:
                 self.usable.append(record)
-
-    def _refusal(self, record: LeadRecord | EventRecord, known: set[str], latest: datetime) -> Refused | None:
-        if isinstance(record, LeadRecord):
-            return None if record.identities else Refused("lead", "no-identifier", _NOBODY, record.origin)
-        if not record.identities and record.lead_id is None and not record.properties.get(MESSAGE_KEY):
-            return Refused("event", "no-identifier", _NOBODY, record.origin)
-        if record.type not in known:
-            hint = did_you_mean(record.type, known)
-            message = f"`{record.type}` is no event type of events.yaml" + (f" ({hint})" if hint else "")
-            return Refused("event", "unknown-event-type", message, record.origin, record=record)
-        if record.occurred_at > latest:
-            message = f"it happens in the future, at {record.occurred_at.isoformat()}; a run after that takes it in"
-            return Refused("event", dead_letters.FUTURE, message, record.origin, record.occurred_at, record)
-        return None
 
     def recognise(self) -> None:
         """Find or number the lead of each record, and store which identifiers are whose."""
@@ -197,15 +176,14 @@ class _Batch:
                 lead = matcher.owner_of(record.identities)
             lead = _real(lead, numbers)
             if lead is None and isinstance(record, EventRecord) and record.known_only:
-                self.counts.refusals.append(Refused("event", "stranger", _STRANGER, record.origin, record=record))
+                self.counts.refusals.append(intake_refusals.stranger(record))
                 continue
             if isinstance(record, EventRecord):
                 self.events.append((record, lead))
             elif lead is not None:
                 self.leads.append((record, lead))
             else:
-                # An anonymous id alone makes nobody a lead: kept as a dead letter until it is known whose it is.
-                self.counts.refusals.append(Refused("lead", "no-identifier", _NOBODY, record.origin))
+                self.counts.refusals.append(intake_refusals.nobody(record))
         self.identity_ids = {identity: each.id for identity, each in known.items()}
         self._remember(matcher, known, numbers)
 
@@ -220,8 +198,7 @@ class _Batch:
             if isinstance(record, EventRecord) and record.lead_id is not None:
                 lead = today.get(record.lead_id)
                 if lead is None:
-                    message = "no lead has the id that the event names"
-                    self.counts.refusals.append(Refused("event", "unknown-lead", message, record.origin))
+                    self.counts.refusals.append(intake_refusals.unknown_lead(record))
                     continue
             elif isinstance(record, EventRecord) and (record.known_only or not record.identities):
                 self._match_by_message(record, matcher, found)
@@ -235,7 +212,7 @@ class _Batch:
         """The lead that the message was sent to; who answers it, maybe from another address, is not linked."""
         answered = self.answered.get(str(record.properties.get(MESSAGE_KEY, "")))
         if answered is None and not record.identities:
-            self.counts.refusals.append(Refused("event", "unknown-message", _NO_MESSAGE, record.origin, record=record))
+            self.counts.refusals.append(intake_refusals.unknown_message(record))
             return
         if answered and record.contact and matcher.owner_of(record.identities) != answered.lead_id:
             # The address of somebody else, such as one that a mail was passed on to: what stops it stops the lead's.

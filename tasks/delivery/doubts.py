@@ -9,7 +9,7 @@ from typing import Any, cast
 from zlib import crc32
 
 from connectors.email.base import EmailSession, FindingSession, Verdict
-from db import frozen_mails, hand_over, messages
+from db import frozen_mails, hand_over, messages, settling
 from db.engine import Connection
 from nurture.errors import OutsideFailed, RetryLater, TransportDown
 from nurture.failpoints import hit
@@ -128,13 +128,13 @@ class _Repeater(Worker):
 
     def _put_off(self, act: str) -> None:
         with self.database.write() as connection:
-            frozen_mails.put_off(connection, act, self.owner, self.run.now + hand_over.RETRY_AFTER[0])
+            frozen_mails.put_off(connection, act, self.owner, self.run.now + settling.RETRY_AFTER[0])
 
     def _stays_in_doubt(self, mails: list[Mail], error: TransportDown | RetryLater) -> bool:
         """This time nothing was sent, but the first time it may have been: the act waits on."""
         ids = [mail.message_id for mail in mails]
         with self.database.write() as connection:
-            frozen_mails.park(connection, ids, self.owner, self.run.now + hand_over.RETRY_AFTER[0], str(error))
+            frozen_mails.park(connection, ids, self.owner, self.run.now + settling.RETRY_AFTER[0], str(error))
         if isinstance(error, TransportDown):
             return self.transport_refuses(str(error))
         return self.transport_is_away(error)

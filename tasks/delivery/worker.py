@@ -18,7 +18,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from connectors.email.base import BatchSession, EmailSession, OutgoingMail, Receipt, Verdict
-from db import frozen_mails, hand_over, messages, transports
+from db import frozen_mails, hand_over, messages, settling, transports
 from db.engine import Connection, DatabaseFailed
 from nurture.errors import RetryLater, TransportDown
 from nurture.failpoints import hit
@@ -249,11 +249,11 @@ class Worker:
     def _settle(self, connection: Connection, mail: Mail, receipt: Receipt) -> str:
         mine = (connection, mail.message_id, self.owner, self.run.now)
         if receipt.verdict is Verdict.RETRY:
-            return hand_over.retry(
+            return settling.retry(
                 *mine, attempts=mail.attempts + 1, reason="temporary-refusal", response=receipt.response
             )
         reason = {Verdict.REJECTED: "refused-by-provider", Verdict.UNKNOWN: frozen_mails.REPLY_LOST}
-        hand_over.settle(
+        settling.settle(
             *mine,
             status=receipt.verdict.value,
             reason=reason.get(receipt.verdict),
@@ -281,13 +281,13 @@ class Worker:
         """Refused before the point of no return: safe, whatever it was."""
         mine = (mail.message_id, self.owner)
         with self.database.write() as connection:
-            if not hand_over.count_attempt(connection, *mine):
+            if not settling.count_attempt(connection, *mine):
                 return
             if receipt.verdict is Verdict.REJECTED:
-                hand_over.reject_claimed(connection, *mine, self.run.now, "refused-by-provider", receipt.response)
+                settling.reject_claimed(connection, *mine, self.run.now, "refused-by-provider", receipt.response)
                 status = "rejected"
             else:
-                status = hand_over.retry(
+                status = settling.retry(
                     connection,
                     *mine,
                     self.run.now,
@@ -305,7 +305,7 @@ class Worker:
         """The connector says that nothing of the act was sent: it goes back as if it had never been tried."""
         ids = [mail.message_id for mail in mails]
         with self.database.write() as connection:
-            back = hand_over.take_back(connection, ids, self.owner)
+            back = settling.take_back(connection, ids, self.owner)
             frozen_mails.thaw(connection, ids)
             self.allowance.give_back(connection, back)
         if isinstance(error, TransportDown):
@@ -337,7 +337,7 @@ class Worker:
 
     def _release(self) -> None:
         with self.database.write() as connection:
-            self.allowance.give_back(connection, hand_over.release(connection, self.owner))
+            self.allowance.give_back(connection, settling.release(connection, self.owner))
 
 
 def outgoing(mail: Mail) -> OutgoingMail:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from db import hand_over, tracked_links
+from db import settling, tracked_links
 from nurture.errors import SkipThis
 from nurture.failpoints import hit
 from tasks.context import Compiled, Run
@@ -54,4 +54,4 @@ class Writer:
     def _hold(self, message_id: int, error: SkipThis) -> None:
         until = self.run.now + _MISSING_FIELD_HOLD
         with self.run.context.database.write() as connection:
-            hand_over.hold(connection, message_id, self.owner, until, "cannot-render", str(error))
+            settling.hold(connection, message_id, self.owner, until, "cannot-render", str(error))

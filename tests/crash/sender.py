@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.email import EmailConnector, build_email_connector
-from db import hand_over
+from db import settling
 from db.engine import Database
 from nurture import failpoints
 from tasks.context import Context
@@ -101,7 +101,7 @@ def mark_then_send() -> None:
             allowed = super()._may_go(mails)
             with self.database.write() as connection:
                 for mail in allowed:
-                    hand_over.settle(
+                    settling.settle(
                         connection,
                         mail.message_id,
                         self.owner,
