@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.email import Abilities, MemoryOutbox
+from tests.engine.subscriptions import business
 from tests.world import World
 
 
@@ -50,3 +51,13 @@ def world_with(new_world: Callable[..., World]) -> Callable[..., World]:
         return world
 
     return make
+
+
+@pytest.fixture
+def papers(new_world: Callable[..., World]) -> World:
+    """The business of `tests.engine.subscriptions`; Ada has had one mail of it."""
+    world = new_world(business())
+    world.lead("ada", ads=True)
+    world.happens("ada", "content.white_paper_downloaded")
+    world.run("follow-up")
+    return world

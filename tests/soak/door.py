@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nurture.tokens import CONFIRM, PREFERENCES, sign
-from tests.engine.test_consent import business
+from tests.engine.subscriptions import business
 from tests.web.conftest import Site, send_first_mail, served
 from tests.world import SECRET
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from nurture.tokens import CONFIRM, PREFERENCES, UNSUBSCRIBE, sign
-from tests.engine.test_consent import business
+from tests.engine.subscriptions import business
 from tests.web.conftest import everything, served
 from tests.world import SECRET
 
