@@ -9,6 +9,7 @@ import pytest
 
 from cli.main import run
 from tests.databases import SqliteDatabases
+from tests.journeys.life import TEMPLATES
 from tests.soak.checker import findings
 from tests.soak.door import link, old_confirmation, opened, preferences
 from tests.soak.looks import pale
@@ -27,6 +28,8 @@ def base(site: Site) -> str:
 PAGES = {
     "front": (base, ""),
     "report": (lambda site: f"{base(site)}/report", ""),
+    "e-mails": (lambda site: f"{base(site)}/preview", ""),
+    "e-mail": (lambda site: f"{base(site)}/preview/wp-thanks?lead=ada@example.com", ""),
     "unsubscribe": (lambda site: f"{base(site)}/u/abc", ""),
     "unsubscribed": (lambda site: f"{base(site)}/u/abc", "button"),
     "preferences": (preferences, ""),
@@ -48,6 +51,7 @@ def site(sqlite_folder, tmp_path_factory) -> Iterator[Site]:
     assert run(["demo", "--home", str(demo), "--leads", "200", "--days", "10", "--no-prefect", "--json"]) == 0
     with opened(SqliteDatabases(sqlite_folder).migrated(), home, "https://www.example.com/guide") as made:
         shutil.copy(demo / "report.html", made.door.report)
+        shutil.copytree(TEMPLATES, made.door.settings.templates, dirs_exist_ok=True)
         before = everything(made)
         yield made
         assert everything(made) == before
