@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -17,7 +18,7 @@ from db.scores import ScorePlan
 from db.stages import StagePlan
 from db.verdicts import VerdictPlan
 from nurture.definitions.bundle import Bundle, bundle_from_documents
-from nurture.permissions import permissions_of
+from nurture.permissions import Permissions, permissions_of
 from nurture.rendering.fields import with_profile_fields
 from nurture.rendering.render import Renderer
 
@@ -26,27 +27,70 @@ _KEPT = 8
 
 
 class Plans:
-    """The definitions of a publication as statements; nothing in it knows a database."""
+    """The definitions of a publication as statements, each made when it is first asked for; none knows a database."""
 
     def __init__(self, live: Live) -> None:
         self.bundle: Bundle = bundle_from_documents(live.documents, live.profile)
-        bundle = self.bundle
-        self.verdicts = VerdictPlan(bundle.catalogue.machines)
-        self.derived = DerivePlan(bundle)
-        self.scores = ScorePlan(bundle)
-        self.stages = StagePlan(bundle)
-        self.tasks = TaskPlan(bundle)
-        self.answers = AnswerPlan(bundle)
-        self.permissions = permissions_of(bundle)
-        self.caps = ContactCaps(bundle.lifecycle.contact.caps)
-        pause = bundle.rules.colleague_pause
-        self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
-        self.pausing = [name for name, each in bundle.sequences.items() if each.in_sales_hands == "pause"]
-        self.entries = {name: EntryPlan(name, sequence, bundle) for name, sequence in bundle.sequences.items()}
-        self.audiences = {name: AudiencePlan(name, audience, bundle) for name, audience in bundle.audiences.items()}
         # Filled by the first audit.
         self.audit_statements: dict[str, tuple[Any, Any]] = {}
-        self.renderer = Renderer(bundle.emails.values(), with_profile_fields(bundle.catalogue.fields))
+        pause = self.bundle.rules.colleague_pause
+        self.colleague_pause = ColleaguePause(pause.seconds) if pause is not None else None
+        self.pausing = [name for name, each in self.bundle.sequences.items() if each.in_sales_hands == "pause"]
+
+    @cached_property
+    def verdicts(self) -> VerdictPlan:
+        """Which visits were machines."""
+        return VerdictPlan(self.bundle.catalogue.machines)
+
+    @cached_property
+    def derived(self) -> DerivePlan:
+        """Events that follow from others."""
+        return DerivePlan(self.bundle)
+
+    @cached_property
+    def scores(self) -> ScorePlan:
+        """Points and scores."""
+        return ScorePlan(self.bundle)
+
+    @cached_property
+    def stages(self) -> StagePlan:
+        """Conversions and thresholds."""
+        return StagePlan(self.bundle)
+
+    @cached_property
+    def tasks(self) -> TaskPlan:
+        """What opens a sales task."""
+        return TaskPlan(self.bundle)
+
+    @cached_property
+    def answers(self) -> AnswerPlan:
+        """What sales' answers do."""
+        return AnswerPlan(self.bundle)
+
+    @cached_property
+    def permissions(self) -> Permissions:
+        """Who may be written to about what."""
+        return permissions_of(self.bundle)
+
+    @cached_property
+    def caps(self) -> ContactCaps:
+        """How often somebody may be written to."""
+        return ContactCaps(self.bundle.lifecycle.contact.caps)
+
+    @cached_property
+    def entries(self) -> dict[str, EntryPlan]:
+        """Who enters each sequence."""
+        return {name: EntryPlan(name, each, self.bundle) for name, each in self.bundle.sequences.items()}
+
+    @cached_property
+    def audiences(self) -> dict[str, AudiencePlan]:
+        """Who belongs to each audience."""
+        return {name: AudiencePlan(name, each, self.bundle) for name, each in self.bundle.audiences.items()}
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """The e-mails."""
+        return Renderer(self.bundle.emails.values(), with_profile_fields(self.bundle.catalogue.fields))
 
 
 _lock = Lock()

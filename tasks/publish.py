@@ -25,6 +25,7 @@ from nurture.problems import Problem
 from nurture.score_lines import lines_of
 from tasks.context import Context, Run
 from tasks.definition_files import load_tree
+from tasks.plans import plans_of
 
 
 @dataclass
@@ -155,12 +156,13 @@ class _Publishing:
         if live is not None and not found.changes and live.profile == self.profile:
             return found
         new = definitions.publish(self.connection, self.documents, self.profile, self.now, note)
+        plans = plans_of(new)
         old = bundle_from_documents(live.documents, live.profile) if live else None
         before = old.sequences if old else {}
         for name, sequence in self.bundle.sequences.items():
             self._take_along(name, sequence, new.versions[f"sequences/{name}"])
             if self.choices.mark_existing and (name not in before or before[name].entry != sequence.entry):
-                self._look_at_existing(name)
+                self._look_at_existing(name, plans.entries[name])
         if not self.choices.pinned:
             for name in before.keys() - self.bundle.sequences.keys():
                 left = entries.stop_all(self.connection, name, "sequence-removed", self.now, also_pinned=False)
@@ -196,10 +198,9 @@ class _Publishing:
             if each["definition"] == key and woken["woken"]:
                 each["last_goes_on_at"] = woken["until"]
 
-    def _look_at_existing(self, name: str) -> None:
+    def _look_at_existing(self, name: str, entry: EntryPlan) -> None:
         """Take the marks of a new entry condition, or let the next run enroll everybody for whom it holds."""
         entries.forget_marks(self.connection, name)
-        entry = EntryPlan(name, self.bundle.sequences[name], self.bundle)
         eligible = entries.mark_without_entering(self.connection, entry, self.now)
         enter = self.choices.enroll_existing
         what = "eligible already, will enter" if enter else "eligible already, do not enter"

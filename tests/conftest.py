@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.databases import Databases, PostgresServer
+    from tests.twins import Beginning, Originals
+    from tests.world import World
 
 ROOT = Path(__file__).resolve().parent.parent
 # How the run tells its workers; not a `RIPEN_` name, which would be a setting of the product.
@@ -132,6 +134,28 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
         made = PostgresDatabases(request.getfixturevalue("pg_server"))
     yield made
     made.drop_all()
+
+
+@pytest.fixture(scope="session")
+def originals(run_folder: Path) -> Originals:
+    """Worlds that have been lived once in this process."""
+    from tests.twins import Originals
+
+    return Originals(run_folder)
+
+
+@pytest.fixture
+def twin(originals: Originals, databases: Databases, tmp_path: Path) -> Iterator[Callable[[Beginning], World]]:
+    """Gives a world that has begun in some way, on SQLite and then on PostgreSQL; see `tests/twins.py`."""
+    made: list[World] = []
+
+    def give(beginning: Beginning) -> World:
+        made.append(originals.twin(beginning, databases, tmp_path))
+        return made[-1]
+
+    yield give
+    for world in made:
+        world.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import make_url
 
 from db.migrate import upgrade
 
@@ -47,6 +48,16 @@ class SqliteDatabases:
         path = self._new_file()
         shutil.copyfile(self.template, path)
         return f"sqlite:///{path}"
+
+    def copy(self, url: str) -> str:
+        """The URL of a new database with all that is in another one, to which nobody is connected."""
+        path = self._new_file()
+        shutil.copyfile(str(make_url(url).database), path)
+        return f"sqlite:///{path}"
+
+    def lasting(self) -> SqliteDatabases:
+        """The same place, for what outlives a test."""
+        return SqliteDatabases(self.folder)
 
     def drop_all(self) -> None:
         """Delete what was created here, with the files that SQLite lays beside a database in use."""
@@ -131,6 +142,14 @@ class PostgresDatabases:
         """The URL of a new database at the newest revision."""
         self.server.ensure_template()
         return self._new(TEMPLATE)
+
+    def copy(self, url: str) -> str:
+        """The URL of a new database with all that is in another one, to which nobody is connected."""
+        return self._new(str(make_url(url).database))
+
+    def lasting(self) -> PostgresDatabases:
+        """The same server, for what outlives a test."""
+        return PostgresDatabases(self.server)
 
     def drop_all(self) -> None:
         """Drop what was created here: a thousand tests would otherwise fill gigabytes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,21 @@ class World:
         )
         self._events = 0
         self.publish()
+
+    def twin(self, url: str, home: Path) -> World:
+        """The same business at the same instant, on a copy of its database, with what it has sent so far."""
+        twin = copy(self)
+        for name in ("documents", "outbox", "platform", "crm"):
+            setattr(twin, name, deepcopy(getattr(self, name)))
+        settings = self.context.settings.model_copy(update={"home": home, "database_url": url}, deep=True)
+        twin.context = Context(
+            settings=settings,
+            database=Database(url),
+            email=twin.outbox,
+            audiences={"file": twin.platform},
+            crm=twin.crm,
+        )
+        return twin
 
     @property
     def database(self) -> Database:

@@ -10,15 +10,18 @@ import pytest
 
 from connectors.email import Abilities, MemoryOutbox
 from tests.engine.subscriptions import business
+from tests.twins import Beginning, NewWorld
 from tests.world import World
 
 
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+def world(twin: Callable[[Beginning], World]) -> World:
     """The small business of `tests.world`, on SQLite and on PostgreSQL."""
-    made = World(database_url, tmp_path)
-    yield made
-    made.close()
+    return twin(_nothing_has_happened)
+
+
+def _nothing_has_happened(new_world: NewWorld) -> World:
+    return new_world()
 
 
 @pytest.fixture
@@ -54,8 +57,12 @@ def world_with(new_world: Callable[..., World]) -> Callable[..., World]:
 
 
 @pytest.fixture
-def papers(new_world: Callable[..., World]) -> World:
+def papers(twin: Callable[[Beginning], World]) -> World:
     """The business of `tests.engine.subscriptions`; Ada has had one mail of it."""
+    return twin(_papers)
+
+
+def _papers(new_world: NewWorld) -> World:
     world = new_world(business())
     world.lead("ada", ads=True)
     world.happens("ada", "content.white_paper_downloaded")

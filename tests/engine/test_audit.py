@@ -23,8 +23,12 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def lived(new_world) -> World:
+def lived(twin) -> World:
     """Ada waits in the sequence, Bo is with sales, Cleo allows nothing; a day has passed."""
+    return twin(_lived)
+
+
+def _lived(new_world) -> World:
     documents = deepcopy(DOCUMENTS)
     documents["scoring"]["fit"] = [{"id": "known", "when": {"field": "company", "is_set": True}, "points": 4}]
     documents["sequences/papers"]["steps"] = [
@@ -34,7 +38,7 @@ def lived(new_world) -> World:
         {"id": "click", "wait": {"until": "email.clicked", "timeout": "5 days"}},
         {"id": "more", "email": "more"},
     ]
-    world: World = new_world(documents)
+    world = new_world(documents)
     world.lead("ada", ads=True, company="Example Ltd")
     world.lead("bo", ads=True, company="Example Ltd")
     world.lead("cleo", consent=False)

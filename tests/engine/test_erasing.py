@@ -57,8 +57,12 @@ def hits(world, *words):
 
 
 @pytest.fixture
-def lived(new_world):
+def lived(twin):
     """Ada is in a sequence, in an audience and, with her colleague Bo, with sales; Cy is somewhere else."""
+    return twin(_lived)
+
+
+def _lived(new_world):
     documents = deepcopy(DOCUMENTS)
     documents["sequences/papers"]["in_sales_hands"] = "pause"
     documents["sequences/papers"].pop("goal")

@@ -16,8 +16,13 @@ DELIVERED = {"label": "Delivered", "channel": "email", "direction": "push"}
 
 
 @pytest.fixture
-def sent(world):
+def sent(twin):
     """A world in which ada has had one mail."""
+    return twin(_sent)
+
+
+def _sent(new_world):
+    world = new_world()
     send(world)
     return world
 

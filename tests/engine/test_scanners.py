@@ -17,8 +17,13 @@ HUMAN, TRAPPED, ASKED = (False, None), (True, "honeypot"), (True, "prefetch")
 
 
 @pytest.fixture
-def sent(world):
+def sent(twin):
     """A world in which ada has had one mail."""
+    return twin(_sent)
+
+
+def _sent(new_world):
+    world = new_world()
     send(world)
     return world
 

@@ -20,8 +20,13 @@ LATER = timedelta(hours=1)
 
 
 @pytest.fixture
-def sent(world):
+def sent(twin):
     """A world in which ada has had one mail an hour ago."""
+    return twin(_sent)
+
+
+def _sent(new_world):
+    world = new_world()
     send(world)
     world.now += LATER
     return world

@@ -17,7 +17,7 @@ from typing import Any
 from nurture.tokens import CONFIRM, PREFERENCES, sign
 from tests.engine.subscriptions import business
 from tests.web.conftest import Site, send_first_mail, served
-from tests.world import SECRET
+from tests.world import SECRET, World
 
 _BODY = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Hello</title></head><body>'
@@ -71,9 +71,9 @@ def opened(url: str, home: Path, goal: str) -> Iterator[Site]:
     documents = business()
     for name in ("thanks", "more", "letter"):
         documents[f"emails/{name}"]["locales"]["en"]["html"] = _BODY.replace("GOAL", goal)
-    with served(url, home, documents) as site:
+    with served(World(url, home, documents)) as site:
         site.world.context.settings.web.base_url = str(site.browser.base_url).rstrip("/")
-        send_first_mail(site)
+        send_first_mail(site.world)
         site.world.lead("bo", consent=False)
         site.world.store_consent("bo", "letter", "pending")
         site.world.run("follow-up")

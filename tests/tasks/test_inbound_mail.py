@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -26,18 +25,21 @@ MORE = {
 
 
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+def world(twin) -> World:
     """Ada has got her first mail; Bo is a lead without one."""
+    return twin(_ada_has_a_mail)
+
+
+def _ada_has_a_mail(new_world) -> World:
     documents = deepcopy(DOCUMENTS)
     documents["events"]["events"] |= MORE
-    made = World(database_url, tmp_path, documents)
+    made = new_world(documents)
     made.lead("ada", ads=True)
     made.lead("bo")
     made.happens("ada", "content.white_paper_downloaded")
     made.run()
     assert made.received("ada") == ["thanks"]
-    yield made
-    made.close()
+    return made
 
 
 def key_of(world: World, name: str = "ada") -> str:

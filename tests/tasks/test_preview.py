@@ -15,39 +15,41 @@ from tasks.preview import preview_all, preview_email, preview_locales
 from tasks.settings import TrackingSettings
 from tests.databases import SqliteDatabases
 from tests.journeys.life import TEMPLATES, shipped
+from tests.twins import NewWorld, Originals
 from tests.world import World
 
 EMAILS = sorted(path.name for path in (TEMPLATES / "emails").iterdir() if (path / "email.yaml").is_file())
 
 
-def world_on(url: str, home: Path) -> World:
-    """A business with the shipped definitions, published and in its working tree."""
-    shutil.copytree(TEMPLATES, home / "templates")
-    world = World(url, home, shipped())
+def shipped_world(new_world: NewWorld) -> World:
+    """A business with the shipped definitions."""
+    world = new_world(shipped())
     world.context.settings.project.postal_address = "Example Works, 1 Example Street"
     return world
 
 
 @pytest.fixture
-def world(database_url: str, tmp_path: Path) -> Iterator[World]:
-    """On each database."""
-    made = world_on(database_url, tmp_path)
-    yield made
-    made.close()
+def world(twin, tmp_path: Path) -> World:
+    """On each database, with the definitions in its working tree."""
+    shutil.copytree(TEMPLATES, tmp_path / "templates")
+    return twin(shipped_world)
 
 
 @pytest.fixture
-def tree(sqlite_folder: Path, tmp_path: Path) -> Iterator[World]:
+def tree(originals: Originals, sqlite_folder: Path, tmp_path: Path) -> Iterator[World]:
     """On SQLite, for what is about the files."""
-    made = world_on(SqliteDatabases(sqlite_folder).migrated(), tmp_path)
+    shutil.copytree(TEMPLATES, tmp_path / "templates")
+    made = originals.twin(shipped_world, SqliteDatabases(sqlite_folder), tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def shared(sqlite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared(originals: Originals, sqlite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One for all tests that only look."""
-    made = world_on(SqliteDatabases(sqlite_folder).migrated(), tmp_path_factory.mktemp("home"))
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(TEMPLATES, home / "templates")
+    made = originals.twin(shipped_world, SqliteDatabases(sqlite_folder), home)
     yield made
     made.close()
 

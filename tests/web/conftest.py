@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from nurture.tokens import UNSUBSCRIBE, sign
 from nurture.webhook_signatures import secrets_of, signature
 from tasks.live_catalogue import LiveCatalogue
 from tests.databases import SqliteDatabases
+from tests.twins import Beginning, NewWorld
 from tests.world import SECRET, World
 from web.app import create_app
 from web.door import Door
@@ -51,9 +52,8 @@ class Site:
 
 
 @contextmanager
-def served(url: str, home: Path, documents: dict[str, Any] | None = None) -> Iterator[Site]:
-    """A site whose clock is the world's."""
-    world = World(url, home, documents)
+def served(world: World) -> Iterator[Site]:
+    """A site whose clock is the world's, which ends with it."""
     settings = world.context.settings
     door = Door(
         settings,
@@ -81,33 +81,42 @@ def served(url: str, home: Path, documents: dict[str, Any] | None = None) -> Ite
         world.close()
 
 
-def send_first_mail(site: Site) -> None:
+def send_first_mail(world: World) -> World:
     """Ada downloads a white paper and gets her first mail."""
-    site.world.lead("ada", ads=True)
-    site.world.happens("ada", "content.white_paper_downloaded")
-    site.world.run()
-    assert site.world.received("ada") == ["thanks"]
+    world.lead("ada", ads=True)
+    world.happens("ada", "content.white_paper_downloaded")
+    world.run()
+    assert world.received("ada") == ["thanks"]
+    return world
+
+
+def _nothing_has_happened(new_world: NewWorld) -> World:
+    return new_world()
+
+
+def _first_mail_is_sent(new_world: NewWorld) -> World:
+    return send_first_mail(new_world())
 
 
 @pytest.fixture
-def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+def site(twin: Callable[[Beginning], World]) -> Iterator[Site]:
     """A site of its own on each database, before which nothing has happened yet."""
-    with served(database_url, tmp_path) as made:
+    with served(twin(_nothing_has_happened)) as made:
         yield made
 
 
 @pytest.fixture
-def mailed(site: Site) -> Site:
+def mailed(twin: Callable[[Beginning], World]) -> Iterator[Site]:
     """The same, whose business has sent Ada her first mail."""
-    send_first_mail(site)
-    return site
+    with served(twin(_first_mail_is_sent)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def shared_site(sqlite_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One site for all tests that must change nothing; Ada has got her first mail."""
-    with served(SqliteDatabases(sqlite_folder).migrated(), tmp_path_factory.mktemp("home")) as made:
-        send_first_mail(made)
+    world = World(SqliteDatabases(sqlite_folder).migrated(), tmp_path_factory.mktemp("home"))
+    with served(send_first_mail(world)) as made:
         yield made
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from nurture.tokens import CONFIRM, PREFERENCES, UNSUBSCRIBE, sign
 from tests.engine.subscriptions import business
-from tests.web.conftest import everything, served
-from tests.world import SECRET
+from tests.web.conftest import everything, send_first_mail, served
+from tests.world import SECRET, World
 
 
 def link(site, name="ada", purpose=PREFERENCES):
@@ -29,12 +29,13 @@ def boxes(page):
 
 
 @pytest.fixture
-def shop(database_url, tmp_path):
-    with served(database_url, tmp_path, business()) as site:
-        site.world.lead("ada", ads=True)
-        site.world.happens("ada", "content.white_paper_downloaded")
-        site.world.run()
+def shop(twin):
+    with served(twin(_first_mail_is_sent)) as site:
         yield site
+
+
+def _first_mail_is_sent(new_world):
+    return send_first_mail(new_world(business()))
 
 
 def test_the_page_shows_what_the_reader_gets_and_what_a_yes_agrees_to(shop):
@@ -105,13 +106,18 @@ def confirm_link(site):
 
 
 @pytest.fixture
-def asked(database_url, tmp_path):
+def asked(twin):
     """Bo has signed up for the letter and got the mail that asks."""
-    with served(database_url, tmp_path, business()) as site:
-        site.world.lead("bo", consent=False)
-        site.world.store_consent("bo", "letter", "pending")
-        site.world.run("follow-up")
+    with served(twin(_asked)) as site:
         yield site
+
+
+def _asked(new_world):
+    world = new_world(business())
+    world.lead("bo", consent=False)
+    world.store_consent("bo", "letter", "pending")
+    world.run("follow-up")
+    return world
 
 
 def test_the_button_of_a_confirmation_grants_what_was_pending(asked):
@@ -149,7 +155,7 @@ def test_the_pages_speak_danish(shop):
 def test_labels_and_wordings_are_text(database_url, tmp_path):
     documents = deepcopy(business())
     documents["events"]["topics"]["letter"] |= {"label": "<b>x</b>", "wording": '"><script>alert(1)</script>'}
-    with served(database_url, tmp_path, documents) as site:
+    with served(World(database_url, tmp_path, documents)) as site:
         site.world.lead("ada")
         site.world.happens("ada", "content.white_paper_downloaded")
         site.world.run()

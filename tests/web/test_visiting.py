@@ -17,7 +17,7 @@ from nurture.tokens import CLICK, OPEN, PREFERENCES, TRAP, VIEW, seal, sign, uns
 from tasks.privacy.erase import erase_lead
 from tasks.visits import MOST_IN_A_MINUTE
 from tests.web.conftest import everything, served
-from tests.world import DOCUMENTS, SECRET
+from tests.world import DOCUMENTS, SECRET, World
 
 GUIDE = "https://www.example.com/guide?a=1&b=%C3%A6"
 BODY = (
@@ -57,9 +57,13 @@ def path_of(url):
 
 
 @pytest.fixture
-def tracked(database_url, tmp_path):
-    with served(database_url, tmp_path, documents()) as site:
+def tracked(twin):
+    with served(twin(_tracked)) as site:
         yield site
+
+
+def _tracked(new_world):
+    return new_world(documents())
 
 
 def facts(site, kind="email.clicked"):
@@ -158,7 +162,7 @@ def test_a_token_serves_one_purpose_alone(tracked):
 
 
 def test_the_pixel_is_off_until_a_topic_asks_for_it(database_url, tmp_path):
-    with served(database_url, tmp_path, documents(track_opens=True)) as site:
+    with served(World(database_url, tmp_path, documents(track_opens=True))) as site:
         html = mail_to(site.world, "ada")
         [image] = re.findall(r'<img src="([^"]+)"', html)
         for url in (path_of(image), "/o/unknown"):
@@ -286,7 +290,7 @@ def test_reading_a_mail_in_a_browser_writes_nothing_though_its_reader_has_change
     made = documents()
     html = BODY.replace("The guide", '</a><a href="{{ event.url }}">The event</a><a href="#">')
     made["emails/thanks"]["locales"]["en"]["html"] = html
-    with served(database_url, tmp_path, made) as site:
+    with served(World(database_url, tmp_path, made)) as site:
         site.world.lead("ada")
         site.world.store(
             [LeadRecord((Identity("email", "ada@example.com"),), {}, {"event_url": "https://www.example.com/1"})]
