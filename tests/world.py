@@ -176,6 +176,20 @@ class World:
         record = LeadRecord((Identity("email", f"{name}@example.com"),), given, attributes, tuple(consents))
         self.store([record])
 
+    def readers(self, count: int) -> None:
+        """Store so many leads, `reader0` and so on, who agree to nurture and have just downloaded a white paper."""
+        agrees = (Consent("granted", "consent", "test", topic="nurture"),)
+        records: list[LeadRecord | EventRecord] = []
+        for name in (f"reader{number}" for number in range(count)):
+            identities = (Identity("email", f"{name}@example.com"),)
+            contact = {"email": f"{name}@example.com"}
+            named = {**contact, "first_name": name.title(), "name": name.title()}
+            paper = EventRecord(
+                "test", f"paper-{name}", "content.white_paper_downloaded", self.now, identities, {}, contact
+            )
+            records += [LeadRecord(identities, named, {}, agrees), paper]
+        self.store(records)
+
     def store_consent(self, name: str, topic: str, status: str = "granted") -> None:
         """A lead says yes or no to a topic."""
         consent = Consent(status, "consent", "test", topic=topic)

@@ -129,10 +129,11 @@ def test_an_undisturbed_run_delivers_each_mail_once(bench):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("wrong", ["send-then-mark", "mark-then-send"])
 def test_the_two_classic_mistakes_are_caught_by_the_same_trials(bench, wrong):
-    harm = [bench.trial(die_at, wrong) for die_at in range(4, 16)]
-    doubled = sum(1 for found in harm if max(found.delivered.values(), default=0) > 1)
-    lost = sum(found.lost for found in harm)
-    assert (doubled if wrong == "send-then-mark" else lost) > 0
+    trials = (bench.trial(die_at, wrong) for die_at in range(4, 16))
+    if wrong == "send-then-mark":
+        assert any(max(found.delivered.values(), default=0) > 1 for found in trials), "no mail arrived twice"
+    else:
+        assert any(found.lost for found in trials), "no mail was lost"
 
 
 # Three messages leave in two acts where the provider takes several at once.

@@ -46,9 +46,7 @@ def world_with(new_world: Callable[..., World]) -> Callable[..., World]:
         outbox = MemoryOutbox(abilities, finds=options.pop("finds", False))
         world = new_world(email=outbox, **options)
         world.outbox = outbox
-        for number in range(readers):
-            world.lead(f"reader{number}")
-            world.happens(f"reader{number}", "content.white_paper_downloaded")
+        world.readers(readers)
         for part in ("rescore", "restage", "enroll", "advance"):
             world.run(part)
         return world

@@ -190,7 +190,7 @@ def reference(rules: list[FrequencyCap], planned: list[Mail], runs: list[datetim
 
 @pytest.mark.hypothesis
 def test_every_message_goes_at_the_run_at_which_the_reference_lets_it_go(ledger: Ledger) -> None:
-    @settings(max_examples=examples(15))
+    @settings(max_examples=examples(10))
     @given(some_caps, some_mails, st.sampled_from((3, 5, 24)))
     def holds(rules: list[FrequencyCap], planned: list[Mail], hours: int) -> None:
         # As long as from one run to the next: what caps hold meanwhile is not late.
@@ -212,7 +212,7 @@ def test_whatever_the_provider_and_other_runs_do_no_cap_is_exceeded_and_nothing_
     verdicts = st.sampled_from([Verdict.ACCEPTED] * 4 + [Verdict.REJECTED, Verdict.RETRY, Verdict.UNKNOWN])
     visits = st.one_of(st.none(), st.integers(0, 3))
 
-    @settings(max_examples=examples(25))
+    @settings(max_examples=examples(15))
     @given(some_caps, some_mails, st.lists(verdicts, max_size=8), st.lists(visits, max_size=8))
     def holds(
         rules: list[FrequencyCap], planned: list[Mail], answers: list[Verdict], meddling: list[int | None]

@@ -210,7 +210,7 @@ def check(world: World, case: Case) -> None:
 
 
 @settings(
-    max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
+    max_examples=examples(4), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 )
 @given(example=st.lists(cases, min_size=2, max_size=5))
 def test_whoever_stays_and_whenever_they_are_merged_it_is_one_person(world: World, example: list[Case]) -> None:

@@ -382,11 +382,11 @@ def begun(world: World) -> Stories:
 
 
 def test_incremental_and_rebuilt_scores_are_those_of_the_reference(world: World) -> None:
-    chosen = settings(QUICK, max_examples=examples(12), stateful_step_count=15)
+    chosen = settings(QUICK, max_examples=examples(8), stateful_step_count=15)
     run_state_machine_as_test(lambda: begun(world), settings=chosen)
 
 
-@settings(QUICK, max_examples=examples(40))
+@settings(QUICK, max_examples=examples(20))
 @given(
     rules=made.scoring(),
     start=st.sampled_from(STARTS),
@@ -441,7 +441,7 @@ def test_scores_depend_neither_on_the_order_of_arrival_nor_on_repetition(
         assert_same(found[0][name]["parts"], found[1][name]["parts"])
 
 
-@settings(QUICK, max_examples=examples(30))
+@settings(QUICK, max_examples=examples(20))
 @given(
     fit=st.lists(made.conditions(), min_size=1, max_size=3),
     start=st.sampled_from(STARTS),

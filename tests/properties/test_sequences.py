@@ -357,7 +357,7 @@ class Story:
         self.pair.profile(self.draw(self.names), self.draw(st.sampled_from(INDUSTRIES)))
 
 
-@settings(max_examples=examples(12), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_machine_does_what_the_reference_does(pair: Pair, data: Any) -> None:
     Story(pair, data.draw).live()

@@ -214,7 +214,7 @@ def lived(stage: Stage, history: Any, order: Any = lambda events: events, check:
     return stage.seen()
 
 
-@settings(max_examples=examples(30), **_SETTINGS)
+@settings(max_examples=examples(16), **_SETTINGS)
 @given(history=histories())
 def test_stages_and_tasks_are_those_of_the_reference_after_every_run(stage, history):
     lived(stage, history)
