@@ -79,13 +79,31 @@ def _clean_up(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with Prefect share one worker, and so one server: it takes twenty seconds to start."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tests with Prefect share one worker; of several cases of a rule, one is tried on PostgreSQL by day.
+
+    A Prefect server takes twenty seconds to start. Cases that ask something else of the database each are marked
+    `every_database`, or lie in `tests/db`; all the others are tried on both by `make soak`.
+    """
+    about_databases = ROOT / "tests" / "db"
+    on_postgres: set[object] = set()
     for item in items:
         if "prefect_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.prefect)
             item.add_marker(pytest.mark.xdist_group("prefect"))
+        case = getattr(getattr(item, "callspec", None), "params", {})
+        if case.get("databases") != "postgres" or len(case) == 1 or item.path.is_relative_to(about_databases):
+            continue
+        if item.get_closest_marker("every_database"):
+            continue
+        rule = item.parent, getattr(item, "originalname", None)
+        if rule in on_postgres:
+            item.add_marker(pytest.mark.soak)
+        on_postgres.add(rule)
+    yield
+    # What stays together on one worker takes longest: begun last, it would be waited for.
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 def pytest_collection_finish() -> None:

@@ -236,7 +236,7 @@ class World:
         """Run a flow at the present virtual instant."""
         return run_flow(self.context, flow, self.now)
 
-    def days(self, count: int, flow: str = "daily-sync") -> None:
+    def days(self, count: int, flow: str = "follow-up") -> None:
         """Let days pass, with a run at the end of each."""
         for _ in range(count):
             self.now += timedelta(days=1)
@@ -252,7 +252,7 @@ class World:
 
     def lead_id(self, name: str) -> int:
         """The id of a lead."""
-        return int(next(row["id"] for row in self.rows("leads") if row["email"] == f"{name}@example.com"))
+        return int(self.rows("leads", email=f"{name}@example.com")[0]["id"])
 
     def stage(self, name: str) -> str:
         """The stage of a lead."""

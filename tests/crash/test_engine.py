@@ -11,10 +11,13 @@ from tests.crash import wrong_engine
 from tests.crash.engine import Copies, breaches, dies, differences, documents, live, points, state
 from tests.world import World
 
+pytestmark = pytest.mark.xdist_group("kills")
 FLOW = "daily-sync"
 DAYS = 4
 # Few enough that each queue takes several batches.
 BATCH = 2
+# Between how many statements of a step one is tried by day.
+EACH = 36
 
 
 class Bench:
@@ -63,7 +66,7 @@ def some(bench: Bench) -> list[int]:
     middle = {}
     for name in dict.fromkeys(bench.points):
         mine = [at for at in bench.places() if bench.points[at - 1] == name]
-        chosen = mine[::24] if name == "advance.statement" else mine[len(mine) // 2 :][:1]
+        chosen = mine[::EACH] if name == "advance.statement" else mine[len(mine) // 2 :][:1]
         middle.update(dict.fromkeys(chosen))
     return sorted(middle)
 

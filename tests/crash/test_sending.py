@@ -126,6 +126,7 @@ def test_an_undisturbed_run_delivers_each_mail_once(bench):
     assert found.statuses == {"accepted": MAILS}
 
 
+@pytest.mark.every_database
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("wrong", ["send-then-mark", "mark-then-send"])
 def test_the_two_classic_mistakes_are_caught_by_the_same_trials(bench, wrong):

@@ -26,9 +26,9 @@ def test_everybody_leaves_an_audience_that_has_been_deleted(readers):
     assert len(readers.platform.members["readers"]) == 1
     del readers.documents["audiences"]["audiences"]["readers"]
     readers.publish()
-    readers.days(1)
+    readers.days(1, "daily-sync")
     assert readers.platform.members["readers"] == set()
-    readers.days(1)
+    readers.days(1, "daily-sync")
     assert [upload.change for upload in readers.platform.uploads] == ["add", "remove"]
 
 
@@ -47,7 +47,7 @@ def test_an_upload_that_may_have_arrived_is_taken_back_and_not_repeated_after_an
         readers.run()
     readers.platform.upload = upload
     readers.happens("ada", "email.unsubscribed")
-    readers.days(1)
+    readers.days(1, "daily-sync")
     assert readers.platform.members["readers"] == set()
     assert [each.change for each in readers.platform.uploads] == ["add", "remove"]
     assert readers.rows("audience_members")[0]["status"] == "removed"

@@ -46,7 +46,7 @@ def _lived(new_world) -> World:
         world.happens(name, "content.white_paper_downloaded")
     world.happens("bo", "demo.requested")
     world.run()
-    world.days(1)
+    world.days(1, "daily-sync")
     return world
 
 
@@ -406,6 +406,7 @@ def test_no_check_joins_a_table_by_accident(lived):
     assert [text for text in texts if re.search(r"FROM \w+(?: AS \w+)?, \w", text)] == []
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("breach", BREACHES, ids=lambda each: each.id)
 def test_what_breaks_an_invariant_is_found_and_mended_where_that_is_safe(lived, breach):
     assert look(lived).breaches == []

@@ -60,11 +60,11 @@ def test_what_a_step_changed_is_looked_at_in_the_same_run_also_when_no_mail_foll
 def test_a_condition_that_ended_by_time_and_is_true_again_is_an_edge_also_for_who_was_passed_by_before(new_world):
     world = new_world(with_sequence(entry={"when": {"did": {"event": "page.viewed", "within": "3 days"}}}))
     world.lead("ada")
-    world.days(1)
+    world.days(1, "daily-sync")
     world.happens("ada", "page.viewed", silent=True)
-    world.days(1)
+    world.days(1, "daily-sync")
     assert world.rows("enrollments") == []
-    world.days(5)
+    world.days(5, "daily-sync")
     world.happens("ada", "page.viewed")
     world.run("follow-up")
     assert len(world.rows("enrollments")) == 1

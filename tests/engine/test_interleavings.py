@@ -101,6 +101,7 @@ class FromItsLock:
         return bool(self.seen)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("how", [*FACTS, "a withdrawn consent", "a stop by hand"])
 def test_whichever_commits_second_sees_the_first_in_every_interleaving(ready, how):
     world, stage = ready

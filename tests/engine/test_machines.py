@@ -318,17 +318,17 @@ def test_entry_reentry_and_audiences_ask_only_for_what_people_did(new_world):
     world.happens("ada", "content.white_paper_downloaded")
     world.run()
     clicks(world, after=timedelta(seconds=1))
-    world.days(1)
+    world.days(1, "daily-sync")
     assert world.rows("enrollments", sequence="clickers") == []
     assert world.rows("audience_members") == []
     clicks(world, after=timedelta(hours=1))
-    world.days(1)
+    world.days(1, "daily-sync")
     assert len(world.rows("enrollments", sequence="clickers")) == 1
     assert len(world.rows("audience_members")) == 1
-    world.days(4)
+    world.days(4, "daily-sync")
     # The third mail would let her in once more if a machine's click counted.
     world.happens("ada", "email.clicked", user_agent="Barracuda Sentinel")
-    world.days(1)
+    world.days(1, "daily-sync")
     assert len(world.rows("enrollments", sequence="clickers")) == 1
 
 

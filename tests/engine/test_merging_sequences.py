@@ -267,7 +267,7 @@ def test_the_second_address_is_taken_out_of_the_audiences(new_world):
     ada, bo = world.lead_id("ada"), world.lead_id("bo")
     assert world.merge("ada", "bo").done.memberships_removed == 1
     assert members(world) == [(ada, "member", None), (bo, "removing", "merged")]
-    world.days(1)
+    world.days(1, "daily-sync")
     assert members(world) == [(ada, "member", None), (bo, "removed", "merged")]
     assert len(world.platform.members["readers"]) == 1
     clean(world)
@@ -280,7 +280,7 @@ def test_no_platform_keeps_a_person_who_refused_advertising_as_either(new_world)
     world.run()
     world.happens("bo", "email.unsubscribed")
     world.merge("ada", "bo")
-    world.days(1)
+    world.days(1, "daily-sync")
     assert [row["status"] for row in world.rows("audience_members")] == ["removed"]
     assert not world.platform.members["readers"]
 

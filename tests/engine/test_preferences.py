@@ -142,7 +142,7 @@ def test_nobody_who_does_not_answer_is_asked_for_ever(new_world):
     world = new_world(business())
     asks_for(world, "ada")
     world.run()
-    world.days(12)
+    world.days(12, "daily-sync")
     assert world.received("ada") == ["ask", "ask"]
     [enrollment] = world.rows("enrollments")
     assert enrollment["reason"] == "not-confirmed"
@@ -150,7 +150,7 @@ def test_nobody_who_does_not_answer_is_asked_for_ever(new_world):
     link = sign(SECRET_BYTES, CONFIRM, f"{key} letter")
     assert not confirm(world.database, link, now=world.now, **given(world))
     assert words(world, "ada") == {"letter": "pending"}
-    world.days(20)
+    world.days(20, "daily-sync")
     assert words(world, "ada") == {"letter": "withdrawn"}
     assert world.rows("consents")[-1]["source"] == "not confirmed"
     assert world.received("ada") == ["ask", "ask"]

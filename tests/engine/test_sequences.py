@@ -179,7 +179,7 @@ def test_steps_for_audiences_and_people(new_world):
     tasks = world.rows("sales_tasks")
     assert {(task["kind"], task["title"]) for task in tasks} == {("step", "Call this MQL")}
     assert world.stage("ada") == "mql"
-    world.days(1)
+    world.days(1, "daily-sync")
     assert world.platform.members["readers"] == set()
 
 
@@ -192,13 +192,13 @@ def test_quiet_leads_enter_when_time_alone_makes_it_true(new_world):
     world = new_world(documents)
     world.lead("ada")
     world.happens("ada", "page.viewed")
-    world.days(29)
+    world.days(29, "daily-sync")
     assert world.rows("enrollments") == []
-    world.days(1)
+    world.days(1, "daily-sync")
     assert len(world.rows("enrollments")) == 1
-    world.days(10)
+    world.days(10, "daily-sync")
     world.happens("ada", "page.viewed")
-    world.days(31)
+    world.days(31, "daily-sync")
     assert len(world.rows("enrollments")) == 2
 
 
@@ -223,9 +223,9 @@ def test_an_unsubscribe_skips_every_further_mail_and_takes_the_lead_off_audience
     documents["sequences/papers"]["steps"].insert(0, {"id": "retarget", "audience": {"add": "readers"}})
     world = new_world(documents)
     downloads(world, ads=True)
-    world.days(1)
+    world.days(1, "daily-sync")
     world.happens("ada", "email.unsubscribed")
-    world.days(9)
+    world.days(9, "daily-sync")
     assert world.received("ada") == ["thanks"]
     assert world.reasons("ada")[0] in ("unsubscribed", "suppressed")
     assert world.platform.members["readers"] == set()

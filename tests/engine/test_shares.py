@@ -68,10 +68,10 @@ def test_a_variant_is_the_same_for_a_lead_in_every_step_of_a_test_and_also_when_
         "reentry": {"after": "1 day"},
     }
     world = world_of(new_world, steps=steps, entry=entry)
-    world.days(8)
+    world.days(8, "daily-sync")
     for number in range(PEOPLE):
         world.happens(f"lead{number}", "content.white_paper_downloaded")
-    world.days(6)
+    world.days(6, "daily-sync")
     by_lead: dict[int, dict[str, set[str]]] = {}
     for row in world.rows("messages"):
         assert row["email"] == {"control": "thanks", "short": "more"}[row["variant"]]

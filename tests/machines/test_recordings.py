@@ -22,6 +22,7 @@ from tests.conftest import ROOT
 from tests.machines.record import GENERATED, RECORDINGS, lines
 from tests.world import DOCUMENTS, START, World
 
+pytestmark = pytest.mark.xdist_group("recordings")
 SHIPPED = load_yaml((ROOT / "templates/events.yaml").read_text(encoding="utf-8"), "events.yaml").data["machines"]
 PAGE = ROOT / "docs/machines.md"
 OFF: dict[str, Any] = {
@@ -177,7 +178,9 @@ def figures(found: set[str]) -> Figures:
     return Figures(len(found & machines), len(found & people), len(machines - found))
 
 
-@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.soak])]
+)
 def world(request, tmp_path_factory):
     """The recordings, played once on each database."""
     from tests.databases import PostgresDatabases, SqliteDatabases

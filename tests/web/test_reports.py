@@ -138,6 +138,7 @@ def test_what_cannot_be_read_is_kept_and_answered_without_an_error(site, body):
     assert kept >= 1
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("word", ["a\u0000b", "\ud800", 10**30, {"deep": [[[["x"]]]]}, "<img src=x>", "e\u0301"])
 def test_strange_values_are_stored_on_both_databases(mailed, word):
     assert post(mailed, bounce(key_of(mailed), Details="d", Name=word)).status_code == 200
