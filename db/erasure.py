@@ -46,6 +46,7 @@ from db.tables import (
     scores,
     stage_transitions,
     suppressions,
+    tracked_links,
     work_queue,
 )
 from db.types import UTCDateTime
@@ -55,7 +56,7 @@ from nurture.keys import email_hash
 from nurture.mentions import Mentions
 from nurture.records import EMAIL, PROFILE, Identity
 
-_OF_LEAD: tuple[Table, ...] = (scores, score_contributions, audience_choices, entry_marks, work_queue)
+_OF_LEAD: tuple[Table, ...] = (scores, score_contributions, audience_choices, entry_marks, work_queue, tracked_links)
 _TICK = timedelta(microseconds=1)
 
 

@@ -26,6 +26,7 @@ from db.tables import (
     score_contributions,
     scores,
     suppressions,
+    tracked_links,
     work_queue,
 )
 from db.types import UTCDateTime
@@ -39,6 +40,7 @@ _LATE: tuple[Table, ...] = (
     audience_choices,
     entry_marks,
     work_queue,
+    tracked_links,
 )
 _IN_HAND = messages.c.status.in_(("claimed", "handing_over"))
 

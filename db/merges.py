@@ -19,7 +19,7 @@ from db.merge_people import Pair, join_consents, join_profiles, join_suppression
 from db.merge_sales import join_stages, join_tasks
 from db.merge_sequences import join_audiences, join_enrollments, join_marks
 from db.tables import leads as lead_table
-from db.tables import score_contributions, scores, work_queue
+from db.tables import score_contributions, scores, tracked_links, work_queue
 
 # What runs write of a lead, and no intake does.
 _WRITTEN_BY_RUNS = (
@@ -100,6 +100,7 @@ def merge(connection: Connection, pair: Pair, now: datetime, *, per_account: boo
     took_address = joined.email_hash == goes.email_hash
     memberships = join_audiences(connection, pair, same_address=took_address, now=now)
     _wait_since_the_earlier(connection, pair)
+    connection.execute(update(tracked_links).where(tracked_links.c.lead_id == pair.goes).values(lead_id=pair.stays))
     for table in (scores, score_contributions, work_queue):
         connection.execute(delete(table).where(table.c.lead_id == pair.goes))
     accounts = {each.account_id for each in (stays, goes, joined)} - {None}

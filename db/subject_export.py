@@ -32,6 +32,7 @@ from db.tables import (
     scores,
     stage_transitions,
     suppressions,
+    tracked_links,
     work_queue,
 )
 
@@ -51,6 +52,7 @@ _OF_LEAD: tuple[tuple[str, Table], ...] = (
     ("audience_choices", audience_choices),
     ("entry_marks", entry_marks),
     ("work_queue", work_queue),
+    ("tracked_links", tracked_links),
     ("sales_task_leads", sales_task_leads),
 )
 

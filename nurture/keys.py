@@ -49,6 +49,11 @@ def email_hash(secret: bytes, address: str) -> str:
     return _keyed(secret, "email", address)
 
 
+def mark_of(secret: bytes) -> str:
+    """What tells one secret from another and gives none of them away."""
+    return _keyed(secret, "mark")[:32]
+
+
 def platform_hash(address: str) -> str:
     """The plain SHA-256 of a normalised address, as advertising platforms match it."""
     return hashlib.sha256(address.encode()).hexdigest()

@@ -94,7 +94,7 @@ class Context:
     # How a worker waits for its rate, in seconds, and whom it asks before it sends so many messages.
     wait: Callable[[float], None] = sleep
     pace: Callable[[int], None] | None = None
-    # The numbers of links that mails lead to, as far as this process has met them.
+    # The numbers of links that are no single lead's own, as far as this process has met them.
     link_numbers: dict[str, int] = field(default_factory=dict)
     _compiled: Compiled | None = None
 

@@ -15,9 +15,11 @@ from nurture.errors import RipenError
 from nurture.local_time import zone
 from tasks.definition_files import load_tree
 from tasks.settings import Settings
-from tasks.workspace import email_connector, settings_of
+from tasks.workspace import email_connector, refuse_other_secret, settings_of
 
 Finding = dict[str, Any]
+# The transports whose messages stay on this machine.
+_STAY_HERE = ("eml", "console", "memory")
 
 
 def examine(home: Path) -> list[Finding]:
@@ -75,6 +77,7 @@ def _database(settings: Settings) -> str:
     database = Database(settings.database_url)
     try:
         require_head(database)
+        refuse_other_secret(database, settings)
     finally:
         database.dispose()
     return f"{database.dialect}, at this code's revision"
@@ -91,9 +94,9 @@ def _definitions(settings: Settings) -> str:
 
 def _transport(settings: Settings) -> str:
     connector: EmailConnector = email_connector(settings)
-    return f"{connector.name}" + (
-        "; nothing is really sent" if connector.name != "smtp" else f" to {settings.email.host}"
-    )
+    if connector.name == "smtp":
+        return f"smtp to {settings.email.host}"
+    return connector.name + ("; nothing is really sent" if connector.name in _STAY_HERE else "")
 
 
 def _web(settings: Settings) -> str:

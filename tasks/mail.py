@@ -51,6 +51,11 @@ class Draft:
     links: tuple[str, ...]
     pixel: bool
 
+    def is_own(self, url: str) -> bool:
+        """Whether an address comes from this lead's data; of the fields that a link may take only `event.url` does."""
+        event = str(self.context["event"]["url"] or "").strip()
+        return bool(event) and url.startswith(event)
+
 
 class Letters(Protocol):
     """What is written from: the definitions, and the renderer of their e-mails."""

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from nurture.errors import BadSetting
 
-_SECRET_FILE = ".ripen-secret"  # noqa: S105 - the name of a file
+SECRET_FILE = ".ripen-secret"  # noqa: S105 - the name of a file
 
 
 class _Part(BaseModel):
@@ -221,7 +221,7 @@ class Settings(BaseSettings):
     def _read_secret(self) -> bytes:
         if self.secret is not None:
             return self.secret.get_secret_value().encode()
-        path = self.home / _SECRET_FILE
+        path = self.home / SECRET_FILE
         try:
             if not path.exists():
                 path.touch(mode=0o600)

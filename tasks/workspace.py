@@ -10,16 +10,19 @@ from typing import Any
 from connectors.audiences.file import FilePlatform
 from connectors.crm.file import FileCrm
 from connectors.events.base import EventSource, FileSource
+from db import installation
 from db.engine import Database
 from db.migrate import require_head, upgrade
-from nurture.errors import BadInput
+from nurture.errors import BadInput, BadSetting
+from nurture.keys import mark_of
 from tasks.context import Context
 from tasks.email_transport import email_connector
-from tasks.settings import Settings, load_settings
+from tasks.settings import SECRET_FILE, Settings, load_settings
 from tasks.sources import build_source
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _ROOM = CHECKOUT / "templates"
+_OWN_SECRET = "secret"  # noqa: S105 - the name of a value
 
 RIPEN_TOML = """\
 # Settings of this workspace. Each can be overridden by an environment variable: RIPEN_EMAIL__HOST, RIPEN_PROFILE, ...
@@ -130,8 +133,29 @@ def open_database(settings: Settings, *, migrate: bool | None = None) -> Databas
     if embedded if migrate is None else migrate:
         upgrade(settings.database_url)
     database = Database(settings.database_url)
-    require_head(database)
+    try:
+        require_head(database)
+        refuse_other_secret(database, settings)
+    except BaseException:
+        database.dispose()
+        raise
     return database
+
+
+def refuse_other_secret(database: Database, settings: Settings) -> None:
+    """Raise BadSetting when the database has lived with another secret; the first one that it meets is its own."""
+    mark = mark_of(settings.secret_bytes())
+    with database.read() as connection:
+        known = installation.value_of(connection, _OWN_SECRET)
+    if known is None:
+        with database.write() as connection:
+            known = installation.settle(connection, _OWN_SECRET, mark)
+    if known != mark:
+        where = "RIPEN_SECRET" if settings.secret else f"{settings.inside(SECRET_FILE)}"
+        raise BadSetting(
+            f"{where} is not the secret that this database has lived with: it would not know again who is suppressed, "
+            "and the links in mails that are out would be dead; put the old one back (it belongs with the backups)"
+        )
 
 
 def open_context(home: Path | None = None, **overrides: Any) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -14,6 +15,8 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 MAX_BODY = 1_000_000
+# Seconds for the whole body; who sends it in drops must not keep a connection for ever.
+BODY_WITHIN = 30.0
 # A page may load nothing, run nothing and be framed by nobody; a route allows what it needs by its own policy.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -30,7 +33,7 @@ _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items
 
 
 class Shields:
-    """Refuses bodies over one megabyte while they arrive, and sets the headers that a route has not set."""
+    """Refuses bodies that are too large or too slow while they arrive, and sets the headers that no route has set."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -40,12 +43,20 @@ class Shields:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        received = 0
+        received, is_whole = 0, False
+        deadline = asyncio.get_running_loop().time() + BODY_WITHIN
 
         async def capped() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_whole
+            if is_whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the body took too long", {"Connection": "close"}) from None
             received += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if received > MAX_BODY:
                 raise HTTPException(413, "the body is larger than one megabyte")
             return message

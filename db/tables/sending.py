@@ -49,6 +49,8 @@ tracked_links = Table(
     primary_id(),
     Column("digest", Key, nullable=False, unique=True, comment="SHA-256 of the address"),
     Column("url", Text, nullable=False),
+    # Whose data the address comes from, as long as no other lead's mail holds it; it goes with them.
+    reference("lead_id", "leads.id", nullable=True, index=True),
     comment="where the links of mails lead; a link names its row, never an address",
 )
 

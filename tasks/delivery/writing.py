@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +13,9 @@ from nurture.errors import SkipThis
 from nurture.failpoints import hit
 from tasks.context import Compiled, Run
 from tasks.mail import Composer, Draft, Mail
+from tasks.safe_errors import place_of
+
+logger = logging.getLogger(__name__)
 
 _MISSING_FIELD_HOLD = timedelta(hours=24)
 
@@ -28,30 +33,48 @@ class Writer:
         """The messages of rows with their keys; fewer where a lead lacks a field, or a text is unfit."""
         drafts: list[Draft] = []
         for row, key in claimed:
-            try:
+            with self._holding(int(row["id"])):
                 drafts.append(self.composer.draft(row, key))
-            except SkipThis as error:
-                self._hold(int(row["id"]), error)
-        numbers = self._numbers_of({url for draft in drafts for url in draft.links})
+        numbers = self._numbers_of(drafts)
         mails: list[Mail] = []
         for draft in drafts:
-            try:
+            with self._holding(int(draft.row["id"])):
                 mails.append(self.composer.finish(draft, numbers))
-            except SkipThis as error:
-                self._hold(int(draft.row["id"]), error)
         hit("deliver.rendered")
         return mails
 
-    def _numbers_of(self, urls: set[str]) -> Mapping[str, int]:
-        known = self.run.context.link_numbers
-        new = urls - known.keys()
-        if new:
-            with self.run.context.database.write() as connection:
-                found = tracked_links.numbers_of(connection, new)
-            known.update(found)
-        return known
+    def _numbers_of(self, drafts: Sequence[Draft]) -> Mapping[str, int]:
+        """The numbers of all links; what is one lead's own is not remembered, for it goes with that lead."""
+        shared = self.run.context.link_numbers
+        new: dict[str, int | None] = {}
+        for draft in drafts:
+            lead = int(draft.row["lead_id"])
+            for url in draft.links:
+                if url not in shared:
+                    new[url] = lead if draft.is_own(url) and new.get(url, lead) == lead else None
+        if not new:
+            return shared
+        with self.run.context.database.write() as connection:
+            found = tracked_links.numbers_of(connection, new)
+        shared.update((url, link.number) for url, link in found.items() if link.lead_id is None)
+        return {**shared, **{url: link.number for url, link in found.items()}}
 
-    def _hold(self, message_id: int, error: SkipThis) -> None:
+    @contextmanager
+    def _holding(self, message_id: int) -> Iterator[None]:
+        """One message that cannot be written is held, whatever the reason is; the others go on."""
+        try:
+            yield
+        except SkipThis as error:
+            self._hold(message_id, str(error))
+        except MemoryError:
+            raise
+        except Exception as error:
+            # A fault of ours; what the error says may be somebody's, so only its kind and place are told.
+            found = f"unexpected {type(error).__name__} at {place_of(error)}: a fault of Ripen itself"
+            logger.error("message %d cannot be written: %s", message_id, found)
+            self._hold(message_id, found)
+
+    def _hold(self, message_id: int, detail: str) -> None:
         until = self.run.now + _MISSING_FIELD_HOLD
         with self.run.context.database.write() as connection:
-            settling.hold(connection, message_id, self.owner, until, "cannot-render", str(error))
+            settling.hold(connection, message_id, self.owner, until, "cannot-render", detail)

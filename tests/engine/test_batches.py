@@ -13,6 +13,7 @@ from db import audit
 from db.tables import messages
 from nurture.errors import RetryLater, TransportDown
 from tasks.delivery.worker import Worker
+from tasks.mail import Composer
 from tasks.privacy.erase import erase_lead
 from tests.world import START
 
@@ -239,3 +240,27 @@ def test_what_the_provider_finds_under_a_key_is_settled_and_the_rest_stays_unkno
     world.now += timedelta(minutes=10)
     assert world.run("deliver").counts["messages_found"] == 1
     assert statuses(world) == {"unknown": 1, "accepted": 4}
+
+
+@pytest.mark.parametrize("part", ["draft", "finish"])
+def test_a_fault_of_ours_in_one_message_holds_that_one_and_says_where(world_with, monkeypatch, part):
+    world = world_with(BATCHES)
+    poisoned = world.lead_id(FIVE[1])
+    works = getattr(Composer, part)
+
+    def breaks(self, given, *more):
+        row = given.row if part == "finish" else given
+        if row["lead_id"] == poisoned:
+            raise AttributeError("ada@example.com has no such thing")
+        return works(self, given, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Composer, part, breaks)
+        assert world.run("deliver").counts["messages_accepted"] == 4
+    [held] = world.rows("messages", status="queued")
+    assert (held["lead_id"], held["reason"]) == (poisoned, "cannot-render")
+    assert held["detail"].startswith("unexpected AttributeError at ")
+    assert "ada@example.com" not in held["detail"]
+    world.now += timedelta(days=1)
+    world.run("deliver")
+    assert statuses(world) == {"accepted": 5}

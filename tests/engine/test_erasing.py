@@ -242,10 +242,10 @@ def test_while_the_outside_is_away_the_certificate_waits_and_a_later_run_complet
     [row] = lived.rows("erasures")
     assert row["completed_at"] is None
     lived.crm.is_away = False
-    lived.days(1)
+    lived.days(1, "daily-sync")
     assert lived.rows("erasures")[0]["certificate"]["waits_for"] == {"audiences": {"file": 1}}
     lived.platform.refuse = False
-    lived.days(1)
+    lived.days(1, "daily-sync")
     [row] = lived.rows("erasures")
     assert (row["completed_at"], row["certificate"]["completed_at"]) == (lived.now, lived.now.isoformat())
     assert len(lived.platform.members["readers"]) == 2
@@ -430,3 +430,53 @@ def _dies(context, die_at, now):
         erase_lead(context, "cy@example.com", now)
     finally:
         os._exit(1)
+
+
+def with_links():
+    documents = deepcopy(DOCUMENTS)
+    documents["events"]["fields"]["event_url"] = {"type": "text"}
+    body = (
+        '<p><a href="https://www.example.com/guide">Guide</a> <a href="{{ event.url }}?from=mail">Your seat</a></p>'
+        '<p>{{ project.postal_address }} <a href="{{ links.unsubscribe }}">Stop</a></p>'
+    )
+    for name in ("thanks", "more"):
+        documents[f"emails/{name}"]["locales"]["en"]["html"] = body
+    return documents
+
+
+def goes_to(world, name, event):
+    who = (Identity("email", f"{name}@example.com"),)
+    world.lead(name)
+    world.store([LeadRecord(who, {}, {"event_url": f"https://www.example.com/{event}"})])
+    world.happens(name, "content.white_paper_downloaded")
+
+
+def links(world):
+    return {row["url"].removeprefix("https://www.example.com/").split("?")[0] for row in world.rows("tracked_links")}
+
+
+def test_the_links_that_only_the_erased_had_go_with_them(new_world):
+    world = new_world(with_links())
+    for name, event in (("ada", "open-day"), ("bo", "open-day"), ("cy", "seat-of-cy"), ("dan", "seat-of-dan")):
+        goes_to(world, name, event)
+    world.run()
+    assert links(world) == {"guide", "open-day", "seat-of-cy", "seat-of-dan"}
+    erase_lead(world.context, "cy@example.com", world.now)
+    erase_lead(world.context, "ada@example.com", world.now)
+    assert links(world) == {"guide", "open-day", "seat-of-dan"}
+    world.merge("bo", "dan")
+    erase_lead(world.context, "bo@example.com", world.now)
+    assert links(world) == {"guide", "open-day"}
+    clean(world)
+
+
+def test_an_address_that_went_with_somebody_is_given_anew_to_who_has_it_next(new_world):
+    world = new_world(with_links())
+    for name in ("ada", "bo"):
+        goes_to(world, name, "seat")
+        world.run()
+        assert world.received(name) == ["thanks"]
+        assert links(world) == {"guide", "seat"}
+        if name == "ada":
+            erase_lead(world.context, "ada@example.com", world.now)
+            assert links(world) == {"guide"}

@@ -156,3 +156,12 @@ def test_nothing_of_a_request_is_in_the_log_of_its_failure(mailed, caplog):
     assert ours
     assert all(canary not in record.getMessage() and TOKEN not in record.getMessage() for record in ours)
     assert json.dumps([record.exc_text for record in ours if record.exc_text]) == "[]"
+
+
+def test_a_body_in_drops_does_not_keep_its_connection(untouched, monkeypatch):
+    monkeypatch.setattr("web.shields.BODY_WITHIN", 0.2)
+    answer = raw(untouched, b"POST /hooks/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    head = answer.partition(b"\r\n\r\n")[0].lower()
+    assert b" 408 " in head
+    assert b"connection: close" in head
+    assert b"content-security-policy" in head

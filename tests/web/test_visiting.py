@@ -354,7 +354,7 @@ def test_old_mails_of_a_lead_that_was_merged_speak_of_the_survivor(tracked):
 )
 def test_the_address_that_a_link_leads_to_is_plain_ascii_on_one_line(mailed, stored, led_to):
     with mailed.world.database.write() as connection:
-        [number] = tracked_links.numbers_of(connection, [stored]).values()
+        [(number, _)] = tracked_links.numbers_of(connection, {stored: None}).values()
     key = mailed.world.rows("messages")[0]["key"]
     answer = mailed.browser.get(f"/c/{seal(SECRET.encode(), CLICK, key, number)}")
     assert (answer.status_code, answer.headers["location"]) == (302, led_to)
