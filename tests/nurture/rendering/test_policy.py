@@ -120,9 +120,10 @@ def run_unchecked(template: str, context: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_template_is_refused_at_once(name):
-    begun = time.process_time()
+    # Of this thread alone: a Prefect server's client may be at work in others.
+    begun = time.thread_time()
     report = inspect_template(HOSTILE[name], file="hostile.txt", fields={**EMAIL_FIELDS, **BRIEF_FIELDS})
-    spent = time.process_time() - begun
+    spent = time.thread_time() - begun
     assert report.refused
     assert all(problem.message and problem.remedy and problem.line == 1 for problem in report.problems)
     assert spent < 2
