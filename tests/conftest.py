@@ -116,6 +116,11 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+def pytest_unconfigure() -> None:
+    """Libraries count at the end of the process what nobody has let go of."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def run_folder() -> Path:
     """The folder of this run, open to other users and deleted at its end."""

@@ -192,13 +192,15 @@ def test_quiet_leads_enter_when_time_alone_makes_it_true(new_world):
     world = new_world(documents)
     world.lead("ada")
     world.happens("ada", "page.viewed")
-    world.days(29, "daily-sync")
+    world.now += timedelta(days=27)
+    world.days(2, "daily-sync")
     assert world.rows("enrollments") == []
     world.days(1, "daily-sync")
     assert len(world.rows("enrollments")) == 1
     world.days(10, "daily-sync")
     world.happens("ada", "page.viewed")
-    world.days(31, "daily-sync")
+    world.now += timedelta(days=28)
+    world.days(3, "daily-sync")
     assert len(world.rows("enrollments")) == 2
 
 
