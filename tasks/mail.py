@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,10 +12,9 @@ from nurture.errors import DefinitionError, RenderRefused
 from nurture.rendering.dkim import DkimSigner, dkim_signer
 from nurture.rendering.mime import MailPlan, build_mime, verify_mime
 from nurture.rendering.render import RenderedEmail, Renderer
-from nurture.rendering.tracking import links_of, with_counted_links, with_pixel, with_trap
+from nurture.rendering.tracking import LinkedPage, with_pixel, with_trap
 from nurture.tokens import CLICK, OPEN, PREFERENCES, TRAP, UNSUBSCRIBE, VIEW, seal, sign
 from tasks.confirm import confirm_link
-from tasks.context import Compiled
 from tasks.settings import Settings
 
 _LEAD_FIELDS = ("first_name", "last_name", "name", "company", "country", "city", "job_title", "language")
@@ -48,6 +47,7 @@ class Draft:
     key: str
     rendered: RenderedEmail
     context: Mapping[str, Any]
+    page: LinkedPage
     links: tuple[str, ...]
     pixel: bool
 
@@ -96,8 +96,8 @@ class Composer:
             # The template is broken for everybody; each message keeps its place until it is mended.
             raise RenderRefused(str(error)) from None
         clicks, opens = self._measured(row)
-        links = links_of(rendered.html, ours_of(context)) if clicks else []
-        return Draft(row, key, rendered, context, tuple(links), opens)
+        page = LinkedPage(rendered.html, ours_of(context))
+        return Draft(row, key, rendered, context, page, page.counted if clicks else (), opens)
 
     def _measured(self, row: Mapping[str, Any]) -> tuple[bool, bool]:
         """Whether clicks and opens of this message are counted: everywhere, for its topic, and for its lead."""
@@ -142,7 +142,7 @@ class Composer:
                 return None
             return f"{self._base}/c/{seal(self._secret, CLICK, draft.key, numbers[url])}"
 
-        return with_counted_links(draft.rendered.html, ours_of(draft.context), place)
+        return draft.page.leading(place)
 
     def _html(self, draft: Draft, numbers: Mapping[str, int]) -> str:
         html = self.page(draft, numbers)
@@ -171,12 +171,6 @@ class Composer:
             list_unsubscribe_mailto=f"mailto:{mailto}?subject=unsubscribe" if mailto and row["marketing"] else None,
             feedback_id=f"{row['sequence']}:{row['step_id']}:{row['topic']}:ripen",
         )
-
-
-def compose(row: Mapping[str, Any], key: str, settings: Settings, compiled: Compiled, now: datetime) -> Mail:
-    """One message whose links are not counted, such as a benchmark or a page needs it."""
-    composer = Composer(settings, compiled, now)
-    return composer.finish(replace(composer.draft(row, key), links=()), {})
 
 
 def signer_of(settings: Settings) -> DkimSigner | None:

@@ -1,6 +1,6 @@
 """Composing whole messages, HTML of 15 KB and text: subject, links of each recipient, MIME; the database is not asked.
 
-The links are the signed ones of unsubscribing; tracked links are measured once they exist.
+The links are counted, each by a sealed token of its own, and the unsubscribe link is signed.
 The floor is Jinja2 alone, filling the compiled HTML template with the same data.
 """
 
@@ -14,12 +14,13 @@ import jinja2
 
 from bench.business import LONG_EMAIL, NOW, Business, documents
 from bench.cost import Meter, cost_of
+from bench.letters import letters
 from bench.stores import Store
 from bench.table import Row
 from db.hand_over import reader
 from nurture.keys import message_key
 from tasks.context import Context
-from tasks.mail import compose, mail_context
+from tasks.mail import mail_context
 
 
 def measure(store: Store, business: Business, files: Path) -> Iterator[Row]:
@@ -34,11 +35,11 @@ def measure(store: Store, business: Business, files: Path) -> Iterator[Row]:
 
 def _compose(meter: Meter, store: Store, messages: int) -> int:
     context = store.context()
-    compiled, settings = context.compiled(), context.settings
     rows = _rows(context, messages)
-    compose(rows[0], rows[0]["key"], settings, compiled, NOW)
+    written = letters(context, [rows[0], *rows], NOW)
+    next(written)
     with meter:
-        return sum(len(compose(row, row["key"], settings, compiled, NOW).raw) for row in rows)
+        return sum(len(mail.raw) for mail in written)
 
 
 def _fill_in(meter: Meter, store: Store, messages: int) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.business import TOMORROW, Business
 from bench.cost import Meter, cost_of
+from bench.letters import letters
 from bench.people import cursor_of
 from bench.sink import sink
 from bench.stores import Store
@@ -24,7 +25,7 @@ from connectors.email.base import EmailConnector
 from db.hand_over import reader
 from tasks.context import Context, Run
 from tasks.deliver import deliver
-from tasks.mail import Mail, compose
+from tasks.mail import Mail
 
 # The afternoon, when it is day on both sides of the Atlantic.
 AFTERNOON = TOMORROW + timedelta(hours=6, minutes=30)
@@ -106,10 +107,7 @@ def _mails(store: Store, limit: int) -> list[Mail]:
         cursor.execute(f"SELECT {', '.join(names)} FROM messages WHERE transport = 'smtp' LIMIT {limit}")  # noqa: S608
         rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     context = store.context()
-    compiled = context.compiled()
-    mails = []
     with context.database.read() as connection:
         for row in rows:
             row |= {**reader(connection, row["lead_id"]), "attempts": 0}
-            mails.append(compose(row, row["key"], context.settings, compiled, AFTERNOON))
-    return mails
+    return list(letters(context, rows, AFTERNOON))

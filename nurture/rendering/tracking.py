@@ -35,13 +35,39 @@ class _Link(NamedTuple):
     off: tuple[int, int] | None
 
 
-def links_of(html: str, ours: Collection[str]) -> list[str]:
-    """The addresses of a mail's links that may be counted, each once, in order; `ours`, and what follows them, are not.
+class LinkedPage:
+    """A finished page with its links, found in one pass; `ours`, and what follows them, are not to be counted.
 
-    A link with `data-track="off"` is none of them.
+    A link with `data-track="off"` is not either.
     """
-    counted = _counted_by(ours)
-    return list(dict.fromkeys(url for link in _links(html) if (url := counted(link)) is not None))
+
+    def __init__(self, html: str, ours: Collection[str]) -> None:
+        counted = _counted_by(ours)
+        self.html = html
+        self._found = [(link, counted(link)) for link in _links(html)]
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The addresses of the links that may be counted, each once, in order."""
+        return tuple(dict.fromkeys(url for _, url in self._found if url is not None))
+
+    def leading(self, place: Callable[[str], str | None]) -> str:
+        """The HTML with each link that may be counted leading to `place(address)`, as it is where that is None.
+
+        The wishes not to be counted, which are meant for us alone, go.
+        """
+        html = self.html
+        made: list[str] = []
+        done = 0
+        for link, url in self._found:
+            placed = None if url is None else place(url)
+            if placed is not None:
+                made += (html[done : link.start], f'"{escape(placed)}"')
+                done = link.end
+            elif link.off is not None:
+                made.append(html[done : link.off[0]])
+                done = link.off[1]
+        return "".join([*made, html[done:]])
 
 
 class Anchor(NamedTuple):
@@ -60,7 +86,7 @@ def anchors_of(html: str, ours: Collection[str]) -> list[Anchor]:
     words: list[str] = []
     for token in tokens(html):
         if token.kind == "start" and token.name == "a" and (href := token.get("href")):
-            open_link, words = (unescape(href), bool(links_of(token.text, ours))), []
+            open_link, words = (unescape(href), bool(LinkedPage(token.text, ours).counted)), []
         elif token.kind == "start" and token.name == "img":
             words.append(unescape(token.get("alt") or ""))
         elif token.kind == "text":
@@ -70,26 +96,6 @@ def anchors_of(html: str, ours: Collection[str]) -> list[Anchor]:
             found.append(Anchor(" ".join(" ".join(words).split()), url, countable, url.startswith(tuple(ours))))
             open_link = None
     return found
-
-
-def with_counted_links(html: str, ours: Collection[str], place: Callable[[str], str | None]) -> str:
-    """The HTML with each link that may be counted leading to `place(address)`; where that is None it stays as it is.
-
-    The wishes not to be counted, which are meant for us alone, go.
-    """
-    counted = _counted_by(ours)
-    made: list[str] = []
-    done = 0
-    for link in _links(html):
-        url = counted(link)
-        placed = None if url is None else place(url)
-        if placed is not None:
-            made += [html[done : link.start], f'"{escape(placed)}"']
-            done = link.end
-        elif link.off is not None:
-            made.append(html[done : link.off[0]])
-            done = link.off[1]
-    return "".join([*made, html[done:]])
 
 
 def with_trap(html: str, url: str) -> str:
@@ -114,18 +120,22 @@ def _links(html: str) -> Iterator[_Link]:
         start = end = 0
         url: str | None = None
         off: tuple[int, int] | None = None
-        seen: set[str] = set()
+        has_href = has_wish = False
         for found in _ATTRIBUTE.finditer(html, tag.start(), tag.end()):
+            # Of two of one name every mail program reads the first.
             name = found["name"].lower()
-            if name in seen:
-                continue  # of two of one name every mail program reads the first
-            seen.add(name)
-            value = next((found[each] for each in ("double", "single", "bare") if found[each] is not None), None)
-            if name == "href" and value is not None:
-                start, end = found.end() - len(value) - (0 if found["bare"] is not None else 2), found.end()
-                url = _BREAKS.sub("", unescape(value).strip(_AROUND))
-            elif name == "data-track" and value is not None and value.lower() == "off":
-                off = found.span()
+            kind = found.lastgroup
+            if name == "href" and not has_href:
+                has_href = True
+                if kind is not None and kind != "name":
+                    start, end = found.span(kind)
+                    url = _BREAKS.sub("", unescape(found[kind]).strip(_AROUND))
+                    if kind != "bare":
+                        start, end = start - 1, end + 1
+            elif name == "data-track" and not has_wish:
+                has_wish = True
+                if kind is not None and kind != "name" and found[kind].lower() == "off":
+                    off = found.span()
         if url is not None or off is not None:
             yield _Link(start, end, url, off)
 

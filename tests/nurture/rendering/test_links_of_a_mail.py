@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nurture.rendering.tracking import Anchor, anchors_of, links_of
+from nurture.rendering.tracking import Anchor, LinkedPage, anchors_of
 
 PAGE = (
     '<p><a href="https://example.com/a?b=1&amp;c=2">Read <b>the</b>\n guide</a> '
@@ -27,7 +27,7 @@ def test_every_link_is_told_with_its_words_goal_and_kind():
 
 def test_what_may_be_counted_is_what_is_counted():
     told = [each.url for each in anchors_of(PAGE, OURS) if each.countable]
-    assert list(dict.fromkeys(told)) == links_of(PAGE, OURS)
+    assert list(dict.fromkeys(told)) == list(LinkedPage(PAGE, OURS).counted)
 
 
 def test_a_link_that_is_never_closed_is_no_link_that_a_reader_could_follow():

@@ -9,11 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nurture.rendering.tracking import links_of, with_counted_links, with_pixel, with_trap
+from nurture.rendering.tracking import LinkedPage, with_pixel, with_trap
 
 DOOR = "https://door.example/c/token?a&b"
 OWN = "https://door.example/u/key"
 GOAL = "https://www.example.com/x"
+
+
+def links_of(html, ours):
+    return list(LinkedPage(html, ours).counted)
+
+
+def with_counted_links(html, ours, place):
+    return LinkedPage(html, ours).leading(place)
 
 
 def rewritten(html: str) -> str:
