@@ -81,29 +81,42 @@ def _clean_up(folder: Path) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Tests with Prefect share one worker; of several cases of a rule, one is tried on PostgreSQL by day.
-
-    A Prefect server takes twenty seconds to start. Cases that ask something else of the database each are marked
-    `every_database`, or lie in `tests/db`; all the others are tried on both by `make soak`.
-    """
-    about_databases = ROOT / "tests" / "db"
-    on_postgres: set[object] = set()
+    """Tests with Prefect share one worker, for its server takes twenty seconds to start; some wait for the soak."""
     for item in items:
         if "prefect_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.prefect)
             item.add_marker(pytest.mark.xdist_group("prefect"))
-        case = getattr(getattr(item, "callspec", None), "params", {})
-        if case.get("databases") != "postgres" or len(case) == 1 or item.path.is_relative_to(about_databases):
-            continue
-        if item.get_closest_marker("every_database"):
-            continue
-        rule = item.parent, getattr(item, "originalname", None)
-        if rule in on_postgres:
-            item.add_marker(pytest.mark.soak)
-        on_postgres.add(rule)
+    for item in _for_the_soak(items):
+        item.add_marker(pytest.mark.soak)
     yield
     # What stays together on one worker takes longest: begun last, it would be waited for.
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+def _for_the_soak(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """What is tried on PostgreSQL by `make soak` alone, while all of it is tried on SQLite by day.
+
+    Of the cases of a rule all but the first, and of the rules of a file in `tests/engine` every other one: a statement
+    is met by many of them. Where each asks something else of the database they are marked `every_database`, or lie in
+    `tests/db`.
+    """
+    about_databases, engine = ROOT / "tests" / "db", ROOT / "tests" / "engine"
+    rules: dict[Path, list[str]] = {}
+    seen: set[tuple[Path, str]] = set()
+    for item in items:
+        case = getattr(getattr(item, "callspec", None), "params", {})
+        if case.get("databases") != "postgres" or item.path.is_relative_to(about_databases):
+            continue
+        if item.get_closest_marker("every_database"):
+            continue
+        name = str(getattr(item, "originalname", item.name))
+        known = rules.setdefault(item.path, [])
+        if name not in known:
+            known.append(name)
+        is_other = item.path.is_relative_to(engine) and known.index(name) % 2 == 1
+        if is_other or (len(case) > 1 and (item.path, name) in seen):
+            yield item
+        seen.add((item.path, name))
 
 
 def pytest_collection_finish() -> None:

@@ -17,6 +17,9 @@ from nurture.records import EventRecord
 from tasks.delivery.worker import Worker
 from tests.world import START
 
+# What it is about are locks, plans and several connections.
+pytestmark = pytest.mark.every_database
+
 KEYED = Abilities(batch=3, key_lives=timedelta(hours=24))
 
 

@@ -17,6 +17,9 @@ from tasks.mail import Composer
 from tasks.privacy.erase import erase_lead
 from tests.world import START
 
+# What it is about are locks, plans and several connections.
+pytestmark = pytest.mark.every_database
+
 BATCHES = Abilities(batch=3)
 KEYED = Abilities(batch=3, key_lives=timedelta(hours=24))
 FIVE = [f"reader{number}" for number in range(5)]

@@ -17,6 +17,9 @@ from nurture.records import Consent, EventRecord, Identity, LeadRecord
 from tests.interleavings import Actor, Stage, interleavings
 from tests.world import DOCUMENTS, SECRET
 
+# What it is about are locks, plans and several connections.
+pytestmark = pytest.mark.every_database
+
 PEOPLE = 45
 SECRET_BYTES = SECRET.encode()
 LEASE = timedelta(minutes=5)
@@ -101,7 +104,6 @@ class FromItsLock:
         return bool(self.seen)
 
 
-@pytest.mark.every_database
 @pytest.mark.parametrize("how", [*FACTS, "a withdrawn consent", "a stop by hand"])
 def test_whichever_commits_second_sees_the_first_in_every_interleaving(ready, how):
     world, stage = ready

@@ -23,6 +23,9 @@ from tasks.day import run_flow
 from tasks.delivery.worker import Worker
 from tests.connectors.email.hostile_smtp import SmtpSink
 
+# What it is about are locks, plans and several connections.
+pytestmark = pytest.mark.every_database
+
 SEVERAL = Abilities(connections=4)
 
 

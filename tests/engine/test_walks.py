@@ -12,6 +12,9 @@ from sqlalchemy import event
 
 from tests.world import DOCUMENTS, World
 
+# What it is about are locks, plans and several connections.
+pytestmark = pytest.mark.every_database
+
 GROW = {
     "accounts",
     "audience_members",
