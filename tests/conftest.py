@@ -97,8 +97,7 @@ def _for_the_soak(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """What is tried on PostgreSQL by `make soak` alone, while all of it is tried on SQLite by day.
 
     Of the cases of a rule all but the first, and of the rules of a file in `tests/engine` every other one: a statement
-    is met by many of them. Where each asks something else of the database they are marked `every_database`, or lie in
-    `tests/db`.
+    is met by many of them. Those that ask what no other does are marked `every_database`, or lie in `tests/db`.
     """
     about_databases, engine = ROOT / "tests" / "db", ROOT / "tests" / "engine"
     rules: dict[Path, list[str]] = {}
@@ -107,16 +106,15 @@ def _for_the_soak(items: list[pytest.Item]) -> Iterator[pytest.Item]:
         case = getattr(getattr(item, "callspec", None), "params", {})
         if case.get("databases") != "postgres" or item.path.is_relative_to(about_databases):
             continue
-        if item.get_closest_marker("every_database"):
-            continue
         name = str(getattr(item, "originalname", item.name))
         known = rules.setdefault(item.path, [])
         if name not in known:
             known.append(name)
         is_other = item.path.is_relative_to(engine) and known.index(name) % 2 == 1
-        if is_other or (len(case) > 1 and (item.path, name) in seen):
-            yield item
+        is_further_case = len(case) > 1 and (item.path, name) in seen
         seen.add((item.path, name))
+        if (is_other or is_further_case) and not item.get_closest_marker("every_database"):
+            yield item
 
 
 def pytest_collection_finish() -> None:

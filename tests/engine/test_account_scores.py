@@ -140,6 +140,7 @@ def test_those_who_stay_in_an_older_version_that_asks_for_it_are_looked_at_too(n
     assert [row["status"] for row in world.rows("enrollments", lead_id=world.lead_id("bo"))] == ["goal"]
 
 
+@pytest.mark.every_database
 def test_a_colleague_becomes_an_mql_when_the_account_lets_the_threshold_count(new_world):
     documents = deepcopy(DOCUMENTS)
     thresholds = {"mql": 5, "sql": 1000, "only_if": {"account_score": {"at_least": 8}}}
@@ -166,6 +167,7 @@ def test_imported_history_of_a_colleague_enrolls_nobody(new_world):
     assert (totals(world), entered(world)) == ({"Acme": 15.0}, set())
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("asks", [False, True])
 def test_colleagues_are_looked_at_only_where_something_asks_and_the_sum_changes(new_world, asks):
     world = new_world(asking(entry=ENTRY) if asks else None)

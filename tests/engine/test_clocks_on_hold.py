@@ -73,6 +73,7 @@ def test_a_wait_made_shorter_during_a_hold_ends_with_the_hold_and_not_later(new_
     assert world.received("ada") == ["thanks", "more"]
 
 
+@pytest.mark.every_database
 def test_a_step_removed_during_a_hold_lets_its_people_go_on_with_the_end_of_the_hold(new_world):
     world = new_world(with_steps(THANKS, wait("10 days"), MORE))
     downloads(world)

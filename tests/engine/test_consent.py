@@ -15,6 +15,7 @@ from tests.world import START
 # --- On which basis ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("basis", ["consent", "soft_opt_in", "legitimate_interest", "none"])
 @pytest.mark.parametrize("takes", [["consent"], ["soft_opt_in", "legitimate_interest"], None])
 def test_a_grant_allows_a_mail_only_on_a_basis_that_its_topic_takes(new_world, basis, takes):
@@ -81,6 +82,7 @@ SCOPES = {
 }
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_suppression_stops_what_its_scope_says_and_nothing_else(new_world, scope):
     documents = business()
@@ -124,6 +126,7 @@ def test_reasons_stand_beside_each_other_and_nothing_that_happens_later_lifts_on
     sound(world)
 
 
+@pytest.mark.every_database
 def test_an_operator_lifts_all_but_complaints_and_the_lift_is_kept_with_its_reason(papers):
     world = papers
     world.happens("ada", "email.complained")

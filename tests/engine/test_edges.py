@@ -41,6 +41,7 @@ def test_a_goal_that_a_step_has_just_fulfilled_comes_before_the_next_step(new_wo
     assert [row["step_id"] for row in world.rows("executed_steps")] == ["paper"]
 
 
+@pytest.mark.every_database
 def test_what_a_step_changed_is_looked_at_in_the_same_run_also_when_no_mail_follows(new_world):
     documents = with_sequence(steps=[PAPER, {"id": "pause", "wait": "3 days"}])
     documents["sequences/printers"] = {

@@ -68,6 +68,7 @@ def test_an_exit_of_the_author_takes_the_place_of_the_standard_one_of_its_name(n
     assert enrollment(world)["reason"] == "replied"
 
 
+@pytest.mark.every_database
 def test_a_customer_who_enters_a_sequence_for_customers_stays_in_it(new_world):
     world = world_of(new_world, goal=None, entry={"when": {"stage": "customer"}})
     world.happens("ada", "deal.won")

@@ -178,6 +178,7 @@ def test_an_erased_lead_enters_nothing_and_an_old_link_changes_nothing(lived):
     clean(lived)
 
 
+@pytest.mark.every_database
 def test_all_ids_of_a_merged_person_are_erased_together_and_copies_of_facts_too(lived):
     lived.lead("anna", phone="+4520123456", company="Adamill")
     lived.happens("anna", "page.viewed", lived.now - DAY, page="secretpage")
@@ -207,6 +208,7 @@ def test_dead_letters_that_speak_of_the_person_go_and_those_of_others_stay(lived
     assert hits(lived, "ada@") == []
 
 
+@pytest.mark.every_database
 def test_sales_forgets_a_task_of_the_person_alone_and_keeps_one_with_colleagues(lived):
     lived.happens("ada", "demo.requested")
     lived.happens("bo", "demo.requested")
@@ -279,6 +281,7 @@ def test_every_address_that_the_person_ever_had_is_stopped(lived):
     assert stopped == {hash_of("ada"), hash_of("ada.old")}
 
 
+@pytest.mark.every_database
 def test_erasing_twice_is_harmless(lived):
     ada = lived.lead_id("ada")
     first = erase_lead(lived.context, str(ada), lived.now)

@@ -6,6 +6,7 @@ import re
 from copy import deepcopy
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from connectors.email import Verdict
@@ -93,6 +94,7 @@ def test_a_message_that_waits_says_why_and_when_it_goes_on(world):
     assert (enrollment["hold"]["reason"], enrollment["hold"]["since"]) == ("on-hold", world.now)
 
 
+@pytest.mark.every_database
 def test_a_held_enrollment_says_why_since_when_and_until_when(world):
     downloads(world)
     world.days(1)

@@ -135,6 +135,7 @@ def test_an_earlier_instant_is_judged_by_the_definitions_of_that_time(world):
     assert explained(world, "ada", START + timedelta(days=1))["score"]["total"] == 5
 
 
+@pytest.mark.every_database
 def test_a_lead_is_found_by_id_by_address_in_any_spelling_and_by_phone(world):
     world.lead("ada")
     with world.database.write() as connection:

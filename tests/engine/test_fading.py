@@ -128,6 +128,7 @@ def test_who_fades_by_half_lives_is_looked_at_on_the_day_of_each_ten_and_of_the_
     assert looks(world, 400) == [6, 14, 18, 36, 66, 195]
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("dimension", ["total", "interest"])
 def test_an_exit_by_score_happens_on_the_day_on_which_the_points_have_faded(new_world, dimension):
     asks = {"score": {"dimension": dimension, "below": 33}}
@@ -140,6 +141,7 @@ def test_an_exit_by_score_happens_on_the_day_on_which_the_points_have_faded(new_
     assert world.rows("enrollments")[0]["status"] == "exited"
 
 
+@pytest.mark.every_database
 def test_points_of_several_kinds_are_looked_at_a_few_times_and_never_too_late(new_world):
     rules = [
         page(20, {"linear": "100 days"}, id="line", cap=30),
@@ -206,6 +208,7 @@ def test_a_line_that_is_published_later_is_kept_by_points_that_faded_before(new_
     assert world.rows("enrollments", sequence="keen")[0]["status"] == "exited"
 
 
+@pytest.mark.every_database
 def test_an_older_version_that_somebody_is_in_keeps_its_lines(new_world):
     documents = leaving(with_scoring(page(45)), "keen", {"score": {"below": 33}})
     world = new_world(documents)

@@ -210,6 +210,7 @@ def test_a_plan_counts_removed_steps_and_those_who_are_eligible_already(new_worl
     }
 
 
+@pytest.mark.every_database
 def test_a_rollback_makes_an_earlier_version_live_again_and_takes_those_in_flight_along(new_world):
     world = new_world(with_steps(THANKS, wait("3 days"), MORE))
     downloads(world)
@@ -245,6 +246,7 @@ def test_a_held_lead_follows_too_and_goes_on_where_its_new_wait_says(new_world):
     assert enrollment(world)["wake_at"] == world.now + timedelta(days=1)
 
 
+@pytest.mark.every_database
 def test_a_pattern_in_an_entry_is_no_changed_entry_when_something_else_is_published(new_world):
     documents = with_steps(THANKS, wait("3 days"))
     documents["sequences/papers"]["entry"] = {"when": {"did": {"event": "activity", "within": "9 days"}}}

@@ -68,6 +68,7 @@ def test_the_more_urgent_goes_and_the_other_waits_for_its_slot(new_world):
     assert sorted(world.received("ada")) == ["high", "low", "middle"]
 
 
+@pytest.mark.every_database
 def test_each_of_several_caps_counts(new_world):
     names = {f"mail-{number}": 50 + number for number in range(5)}
     world = new_world(business({"most": 3, "per": "7 days"}, DAILY, **names))
@@ -306,6 +307,7 @@ def test_two_hand_overs_at_once_take_one_slot(new_world):
     assert sorted(answers, key=str) == [None, None, "frequency-cap"]
 
 
+@pytest.mark.every_database
 def test_overlapping_runs_never_exceed_a_cap(new_world):
     names = {f"mail-{number}": 50 + number for number in range(4)}
     world = new_world(business({"most": 2, "per": "1 day"}, **names))
@@ -357,6 +359,7 @@ def test_after_three_days_off_nobody_gets_a_burst(new_world):
     assert world.run("audit").notes.get("audit") is None
 
 
+@pytest.mark.every_database
 def test_a_cap_that_is_published_anew_counts_for_what_the_old_one_holds_too(new_world):
     weekly = {"most": 1, "per": "7 days"}
     world = new_world(business(weekly, low=20, high=80))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import timedelta
 
+import pytest
+
 from tests.world import DOCUMENTS, START
 
 
@@ -21,6 +23,7 @@ def test_an_event_that_is_received_during_a_run_is_acted_on_by_the_next_one(worl
     assert world.score("ada")["total"] == 50
 
 
+@pytest.mark.every_database
 def test_imported_history_enrolls_nobody_when_time_lets_others_enter_in_the_same_run(new_world):
     documents = deepcopy(DOCUMENTS)
     quiet = {"not": {"did": {"event": "page.viewed", "within": "30 days"}}}

@@ -109,6 +109,7 @@ def test_a_known_prefetcher_is_recognised_by_what_it_says_of_itself(sent, agent)
     assert sent.score("ada")["total"] == 10
 
 
+@pytest.mark.every_database
 def test_an_open_by_apples_proxy_is_nobodys_and_one_by_a_mail_programs_proxy_is_somebodys(new_world):
     machines = {"privacy_opens": {"user_agents": ["Mozilla/5.0"], "properties": {"sg_machine_open": True}}}
     world = new_world(documents(machines))
@@ -177,6 +178,7 @@ def test_a_flag_from_before_verdicts_had_names_is_the_sources(sent):
     assert (row["verdict"], row["by"]) == ("machine", "source")
 
 
+@pytest.mark.every_database
 def test_a_verdict_of_human_moves_the_lead_forward_and_one_of_machine_undoes_no_stage_and_no_step(new_world):
     made = documents()
     made["lifecycle"]["conversions"].insert(0, {"id": "clicked", "to": "sql", "on": ["email.clicked"]})
@@ -283,6 +285,7 @@ def test_a_verdict_of_human_wakes_a_wait_and_one_of_machine_undoes_no_step(new_w
     assert world.rows("enrollments")[0]["step_id"] == "later"
 
 
+@pytest.mark.every_database
 def test_a_branch_goal_and_exit_ask_only_for_what_people_did(new_world):
     branch = {
         "id": "asks",

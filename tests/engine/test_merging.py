@@ -119,6 +119,7 @@ def test_a_lead_without_an_address_gets_the_one_of_the_other(world):
     assert (stays["email"], stays["email_hash"]) == ("bo@example.com", email_hash(SECRET.encode(), "bo@example.com"))
 
 
+@pytest.mark.every_database
 def test_the_audit_finds_what_is_left_with_a_lead_that_is_no_more(world):
     two(world)
     bo = world.lead_id("bo")

@@ -92,6 +92,7 @@ def test_of_two_that_are_equally_far_the_older_goes_on(world):
     clean(world)
 
 
+@pytest.mark.every_database
 def test_an_active_enrollment_goes_on_rather_than_an_ended_one_and_repeats_nothing(world):
     two(world)
     world.happens("bo", PAPER)

@@ -265,6 +265,7 @@ def test_whoever_sales_has_and_whoever_has_bought_leave_prospecting_audiences(ne
     assert len(readers(world)) == 1
 
 
+@pytest.mark.every_database
 def test_a_connection_that_is_lost_while_the_last_reply_is_waited_for_leaves_nothing_unknown(world, monkeypatch):
     world.lead("ada")
     world.happens("ada", "content.white_paper_downloaded")

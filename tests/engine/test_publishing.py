@@ -54,6 +54,7 @@ def test_a_step_may_go_and_those_behind_it_wait_for_the_mail_that_is_under_way(n
     assert enrollment(world)["wake_at"] == world.now + timedelta(days=3)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("pinned", [False, True])
 def test_a_sequence_and_its_mails_may_be_deleted_while_somebody_is_in_it(world, pinned):
     downloads(world)
@@ -68,6 +69,7 @@ def test_a_sequence_and_its_mails_may_be_deleted_while_somebody_is_in_it(world, 
     assert (enrollment(world)["status"], enrollment(world)["reason"]) == expected
 
 
+@pytest.mark.every_database
 def test_a_mail_may_be_deleted_while_it_waits_for_its_turn(new_world):
     documents = deepcopy(DOCUMENTS)
     documents["sequences/papers"]["window"] = BUSINESS_HOURS

@@ -107,6 +107,7 @@ def test_whom_a_rejection_made_a_lead_is_an_mql_by_points_only_after_something_n
     assert world.stage("ada") == "mql"
 
 
+@pytest.mark.every_database
 def test_only_what_is_worth_points_is_new_evidence(new_world):
     documents = deepcopy(DOCUMENTS)
     documents["scoring"]["rules"] = [
@@ -164,6 +165,7 @@ def test_an_edit_of_the_lifecycle_looks_at_everybody_again_and_moves_them_only_f
     assert (world.stage("ada"), world.stage("bo")) == ("mql", "mql")
 
 
+@pytest.mark.every_database
 def test_thresholds_are_those_of_the_profile_and_hold_only_with_their_condition(new_world):
     documents = deepcopy(DOCUMENTS)
     profiles = documents["lifecycle"]["profiles"]

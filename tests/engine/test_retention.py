@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from connectors.email.eml_folder import EmlFolder
@@ -40,6 +41,7 @@ def test_what_providers_reported_goes_after_ninety_days(world):
     assert counts(world) == {}
 
 
+@pytest.mark.every_database
 def test_addresses_and_user_agents_of_old_events_go_and_the_rest_of_the_event_stays(world):
     world.lead("ada")
     traces = {"ip": "192.0.2.7", "user_agent": "Mozilla/5.0 (X11)"}
@@ -80,6 +82,7 @@ def test_so_many_rows_a_run_and_the_next_run_goes_on(new_world):
     assert done == [2, 2, 1, 0]
 
 
+@pytest.mark.every_database
 def test_settled_letters_go_and_those_that_wait_stay(world):
     world.lead("ada")
     for number in range(3):

@@ -74,6 +74,7 @@ def test_a_cap_takes_away_visibly_so_that_the_contributions_still_add_up(new_wor
     assert contributions(world, "ada") == {("page.viewed", "rule"): 10.0, ("page.viewed", "cap"): -4.0}
 
 
+@pytest.mark.every_database
 def test_caps_follow_the_order_decay_rule_group_sum_floor(new_world):
     world = new_world(
         with_scoring(
@@ -176,6 +177,7 @@ def test_a_rescore_without_news_touches_nobody(world):
     assert world.run("rescore").counts["leads_rescored"] == 0
 
 
+@pytest.mark.every_database
 def test_a_type_that_is_derived_no_longer_is_paid_no_longer_and_explained_as_it_was(new_world):
     documents = with_scoring(rules=[{"event": "page.pricing_visited", "points": 20}])
     documents["events"]["events"]["page.pricing_visited"] = {
@@ -230,6 +232,7 @@ def test_points_for_a_profile_count_in_the_cap_of_their_group(new_world):
     assert world.score("ada") == {"interest": 0.0, "fit": 9.0, "total": 9.0}
 
 
+@pytest.mark.every_database
 def test_a_cap_per_day_counts_within_its_groups_cap_per_week(new_world):
     world = new_world(
         with_scoring(
@@ -271,6 +274,7 @@ def test_what_is_shipped_has_no_floor_so_that_a_score_may_be_negative(new_world)
     assert world.score("ada")["total"] == -5
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("reverse", [False, True])
 def test_a_fit_rule_over_a_period_ends_at_the_very_instant_and_touches_nobody_else(new_world, reverse):
     recent = {"did": {"event": "page.viewed", "at_least": 2, "within": "7 days"}}
@@ -291,6 +295,7 @@ def test_a_fit_rule_over_a_period_ends_at_the_very_instant_and_touches_nobody_el
     assert world.score("ada")["fit"] == cool
 
 
+@pytest.mark.every_database
 def test_a_fit_rule_about_age_holds_from_the_very_instant(new_world):
     rules = [
         {"id": "old", "when": {"field": "created_at", "older_than": "30 days"}, "points": 3},
@@ -353,6 +358,7 @@ def test_a_corrected_machine_flag_corrects_the_score(world):
         assert world.score("ada")["total"] == points
 
 
+@pytest.mark.every_database
 def test_criteria_may_ask_for_interest_for_fit_or_for_both(new_world):
     documents = with_scoring(
         rules=[{"event": "email.clicked", "points": 10}],
@@ -392,6 +398,7 @@ def test_an_earlier_instant_is_computed_from_what_had_happened_by_then(new_world
         assert facts["score"]["total"] == pytest.approx(points, abs=1e-4)
 
 
+@pytest.mark.every_database
 def test_a_rescore_takes_as_many_statements_for_many_leads_as_for_one(new_world):
     recent = {"did": {"event": "page.viewed", "within": "7 days"}}
     documents = with_scoring(

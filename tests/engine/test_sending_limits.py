@@ -121,6 +121,7 @@ def test_what_is_not_sent_after_all_gives_its_share_of_the_day_back(new_world):
     assert [row["taken"] for row in world.rows("sending_days")] == [0]
 
 
+@pytest.mark.every_database
 def test_workers_send_no_faster_than_the_rate(new_world):
     world = new_world()
     world.context.settings.email.rate_per_second = 4

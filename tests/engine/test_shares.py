@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 
+import pytest
 import sqlalchemy as sa
 
 from db.shares import share
@@ -91,6 +92,7 @@ def test_shares_are_as_large_as_they_say():
         assert 1800 < part < 2200
 
 
+@pytest.mark.every_database
 def test_the_report_compares_variants_and_the_held_out(new_world):
     from tasks.report_data import gather
     from tasks.report_page import render

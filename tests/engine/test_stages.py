@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import timedelta
 
+import pytest
+
 from tasks.sales_answers import record_answer
 from tests.world import DOCUMENTS, START
 
@@ -192,6 +194,7 @@ def test_each_reason_of_sales_has_its_own_cool_down(new_world):
     assert world.stage("bo") == "sql"
 
 
+@pytest.mark.every_database
 def test_whom_sales_gives_back_takes_the_colleagues_of_the_task_along(world):
     for name in ("ada", "bo"):
         world.lead(name, company="Acme")

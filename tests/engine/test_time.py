@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from tests.world import DOCUMENTS
@@ -67,6 +68,7 @@ def test_a_timeout_of_days_keeps_the_local_time_too(new_world):
     assert world.received("ada") == ["more"]
 
 
+@pytest.mark.every_database
 def test_who_moves_during_a_wait_keeps_its_instant(new_world):
     world = new_world(documents_with({"id": "pause", "wait": "1 day"}, {"id": "more", "email": "more"}))
     world.now = SATURDAY

@@ -162,6 +162,7 @@ def readers(world: World, name: str) -> tuple[bool, str]:
     return found["member"], found["reason"]
 
 
+@pytest.mark.every_database
 def test_an_audience_says_why_somebody_is_a_member_or_not(new_world):
     documents = deepcopy(DOCUMENTS)
     documents["audiences"]["audiences"]["readers"]["when"] = {"did": "page.viewed"}
