@@ -54,7 +54,7 @@ class Draft:
     def is_own(self, url: str) -> bool:
         """Whether an address comes from this lead's data; of the fields that a link may take only `event.url` does."""
         event = str(self.context["event"]["url"] or "").strip()
-        return bool(event) and url.startswith(event)
+        return bool(event) and event in url
 
 
 class Letters(Protocol):
