@@ -17,21 +17,14 @@ from tasks.definition_files import load_tree
 from tasks.mail import Composer
 from tasks.plans import Plans
 from tasks.settings import EmailSettings, ProjectSettings, SenderSettings, Settings, WebSettings
+from tests.nurture.rendering.samples import READER
 from tests.soak.tools import ROOT
 from tests.world import SECRET, START
 
-_NOTHING_KNOWN = dict.fromkeys(
-    ("first_name", "last_name", "name", "company", "country", "city", "job_title", "time_zone", "account_name")
-)
+_NOTHING_KNOWN = dict.fromkeys((*READER, "time_zone", "account_name"))
 _LEADS: dict[str, dict[str, Any]] = {
     "full": {
-        "first_name": "Søren",
-        "last_name": "Ærø",
-        "name": "Søren Ærø",
-        "company": "Smede & <Sønner>",
-        "country": "DK",
-        "city": "Århus",
-        "job_title": "Indkøber",
+        **READER,
         "time_zone": "Europe/Copenhagen",
         "account_name": "Smede & Sønner A/S",
         "attributes": {

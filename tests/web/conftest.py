@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,18 +66,20 @@ def served(world: World) -> Iterator[Site]:
         lambda: world.now,
     )
     app = create_app(door)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    # It listens already: whoever asks before the server has begun waits for its answer.
+    door_socket = socket.create_server(("127.0.0.1", 0))
+    door_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    port = door_socket.getsockname()[1]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [door_socket]})
     thread.start()
     try:
-        while not server.started and thread.is_alive():
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
             yield Site(world, door, app, browser)
     finally:
         server.should_exit = True
         thread.join()
+        door_socket.close()
         world.close()
 
 

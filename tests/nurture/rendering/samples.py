@@ -31,20 +31,22 @@ def certain() -> dict[str, Any]:
     }
 
 
+# Letters and signs that every part has to bring across.
+READER = {
+    "first_name": "Søren",
+    "last_name": "Ærø",
+    "name": "Søren Ærø",
+    "company": "Smede & <Sønner>",
+    "country": "DK",
+    "city": "Århus",
+    "job_title": "Indkøber",
+}
+
+
 def full() -> dict[str, Any]:
     """The context of a lead of whom everything is known."""
     return certain() | {
-        "lead": {
-            "first_name": "Søren",
-            "last_name": "Ærø",
-            "name": "Søren Ærø",
-            "company": "Smede & <Sønner>",
-            "country": "DK",
-            "city": "Århus",
-            "job_title": "Indkøber",
-            "interest_topic": "production planning",
-            "language": "da",
-        },
+        "lead": {**READER, "interest_topic": "production planning", "language": "da"},
         "account": {"name": "Smede & Sønner A/S"},
         "sender": {"name": "Anna Berg", "title": "Adviser", "phone": "+45 70 10 20 30"},
         "event": {
