@@ -5,7 +5,7 @@ The number of statements does not depend on the number of records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from db import account_scores, accounts, dead_letters, events, identities, intake_refusals, leads, messages, work
 from db.batches import ids, next_ids, one_intake_at_a_time
+from db.event_columns import columns_of, message_keys
 from db.leads import Draft
 from db.statistics import grown
 from db.stops import Fact, Stops
@@ -25,10 +26,9 @@ from db.tables import leads as lead_table
 from db.verdicts import first_verdict, has_to_settle
 from nurture import normalise
 from nurture.definitions.catalogue import Catalogue
-from nurture.keys import email_hash, event_tiebreak
+from nurture.keys import email_hash
 from nurture.matching import Matcher
 from nurture.records import (
-    ANONYMOUS,
     EMAIL,
     MESSAGE_KEY,
     EventRecord,
@@ -36,7 +36,6 @@ from nurture.records import (
     LeadRecord,
     Record,
     Refused,
-    is_inferred,
 )
 from nurture.stops import KINDS
 
@@ -152,7 +151,7 @@ class _Batch:
 
     def recognise(self) -> None:
         """Find or number the lead of each record, and store which identifiers are whose."""
-        self.answered = events.answered(self.connection, _message_keys(self.usable))
+        self.answered = events.answered(self.connection, message_keys(self.usable))
         named = [record.identities for record in self.usable]
         known = identities.find(self.connection, dict.fromkeys(chain.from_iterable(named)))
         doubtful = [
@@ -353,20 +352,7 @@ class _Batch:
             if message is not None and event.type in KINDS
         }
         verdicts = [self._first_verdict(event, answer) for event, answer in zip(given, answers, strict=True)]
-        columns: dict[str, list[Any]] = {
-            "source": [event.source for event in given],
-            "source_event_id": [event.source_event_id for event in given],
-            "lead_id": [lead for _, lead in self.new_events],
-            "identity_id": [self._anonymous(event) for event in given],
-            "type": [event.type for event in given],
-            "occurred_at": [event.occurred_at for event in given],
-            "tiebreak": [event_tiebreak(event.source, event.source_event_id) for event in given],
-            "properties": [dict(event.properties) for event in given],
-            "machine": [machine for machine, _ in verdicts],
-            "machine_by": [by for _, by in verdicts],
-            "inferred": [is_inferred(event.type, event.properties) for event in given],
-            "message_id": answers,
-        }
+        columns = columns_of(self.new_events, answers, verdicts, self.identity_ids)
         return columns, {"received_at": self.now, "silent": self.silent}
 
     def _message_of(self, event: EventRecord) -> int | None:
@@ -376,12 +362,6 @@ class _Batch:
     def _first_verdict(self, event: EventRecord, answer: int | None) -> tuple[bool, str | None]:
         settles = has_to_settle(self.catalogue.machines, answer, event.occurred_at, self.now, pulled=self.pulled)
         return first_verdict(event.type, event.machine, silent=self.silent, settles=settles)
-
-    def _anonymous(self, event: EventRecord) -> int | None:
-        """The identity of an event that nothing else identifies: it may still have to find its lead."""
-        who = event.identities
-        nothing_else = who and who[-1].kind == ANONYMOUS and all(each.kind == ANONYMOUS for each in who)
-        return self.identity_ids[who[0]] if nothing_else else None
 
     def queue(self) -> None:
         """Let the next rescore look at everybody of whom something new is known."""
@@ -407,15 +387,6 @@ class _Batch:
         changed, self.counts.suppressed = stops.write(self.connection)
         self.counts.consents_changed = len(changed)
         self.touched |= changed
-
-
-def _message_keys(records: Iterable[LeadRecord | EventRecord]) -> list[str]:
-    """The messages that some events answer, by their key."""
-    return [
-        str(each.properties[MESSAGE_KEY])
-        for each in records
-        if isinstance(each, EventRecord) and each.properties.get(MESSAGE_KEY)
-    ]
 
 
 def _real(lead: int | None, numbers: Sequence[int]) -> int | None:
