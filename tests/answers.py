@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
+from typing import Any
 
 from db import judgements
+from tests.world import DOCUMENTS
 
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
+DELIVERED = {"label": "Delivered", "channel": "email", "direction": "push"}
+
+
+def documents(machines: Any = None, **events: Any) -> dict[str, Any]:
+    """Documents of a business that is told of deliveries, pays for opens, and knows these rules for machines."""
+    made = deepcopy(DOCUMENTS)
+    made["events"]["events"]["email.delivered"] = DELIVERED
+    made["scoring"]["rules"].append({"event": "email.opened", "points": 1})
+    if machines is not None:
+        made["events"]["machines"] = machines
+    return made
 
 
 def send(world, name="ada"):

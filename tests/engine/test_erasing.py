@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import signal
 import threading
-from copy import deepcopy
 from datetime import timedelta
 
 import pytest
 
-from connectors.crm.file import FileCrm
-from db import audit, suppressions, tables
+from db import suppressions
 from nurture import failpoints
 from nurture.errors import BadInput, UnknownLead
 from nurture.keys import email_hash
@@ -24,8 +18,9 @@ from tasks.merge import merge_leads
 from tasks.privacy.erase import erase_lead, foresee
 from tasks.sales_answers import record_answer
 from tasks.unsubscribe import unsubscribe
-from tests.crash.engine import Copies, differences
-from tests.world import DOCUMENTS, SECRET
+from tests.engine.beginnings import colleagues
+from tests.engine.whole import clean, everything
+from tests.world import SECRET
 
 DAY = timedelta(days=1)
 # Nothing of these is personal: definitions, runs, and what this installation is.
@@ -34,15 +29,6 @@ _NOT_OF_PEOPLE = {"definition_versions", "publications", "publication_items", "r
 
 def hash_of(name):
     return email_hash(SECRET.encode(), f"{name}@example.com")
-
-
-def everything(world):
-    return {name: world.rows(name) for name in tables.metadata.tables}
-
-
-def clean(world):
-    with world.database.read() as connection:
-        assert audit.run_checks(connection, world.now, repair=False) == []
 
 
 def hits(world, *words):
@@ -59,22 +45,7 @@ def hits(world, *words):
 @pytest.fixture
 def lived(twin):
     """Ada is in a sequence, in an audience and, with her colleague Bo, with sales; Cy is somewhere else."""
-    return twin(_lived)
-
-
-def _lived(new_world):
-    documents = deepcopy(DOCUMENTS)
-    documents["sequences/papers"]["in_sales_hands"] = "pause"
-    documents["sequences/papers"].pop("goal")
-    documents["audiences"]["audiences"]["readers"]["when"] = {"stage": {"at_least": "mql"}}
-    documents["audiences"]["audiences"]["readers"]["kind"] = "retargeting"
-    world = new_world(documents)
-    for name, company in (("ada", "Adamill"), ("bo", "Adamill"), ("cy", "Cymill")):
-        world.lead(name, ads=True, company=company, industry=f"{name}-industry")
-        world.happens(name, "content.white_paper_downloaded")
-    world.run()
-    world.days(1)
-    return world
+    return twin(colleagues)
 
 
 def test_what_is_left_is_an_empty_row_and_the_ledger_of_what_was_sent(lived):
@@ -367,123 +338,3 @@ def test_nothing_enters_the_hand_over_after_the_erasure(new_world):
     [message] = world.rows("messages")
     assert (message["status"], message["reason"]) == ("skipped", "erased")
     clean(world)
-
-
-def state(world):
-    """Everything, but for which of two tries has deleted how many files, and numbers that a dead one has used up."""
-    rows = everything(world)
-    for row in rows["erasures"]:
-        row["certificate"] = {k: v for k, v in row["certificate"].items() if k != "files_deleted"}
-    for name, column in (
-        ("consents", "id"),
-        ("consent_states", "consent_id"),
-        ("suppressions", "id"),
-        ("erasures", "id"),
-    ):
-        for row in rows[name]:
-            row.pop(column)
-    return {name: [sorted((k, str(v)) for k, v in row.items()) for row in found] for name, found in rows.items()}
-
-
-@pytest.mark.timeout(300)
-def test_killed_at_any_point_and_repeated_it_ends_in_the_same_state(databases, lived, tmp_path):
-    lived.context.crm = FileCrm(tmp_path / "sales")
-    lived.happens("cy", "demo.requested")
-    lived.run("follow-up")
-    lived.now += DAY
-    copies = Copies(databases, lived.database.url)
-    lived.database.dispose()
-    copies.keep()
-    passed = []
-    failpoints.listen(passed.append)
-    erase_lead(lived.context, "cy@example.com", lived.now)
-    failpoints.listen(None)
-    undisturbed = state(lived)
-    certificates = tmp_path / "privacy/certificates"
-    assert json.loads((certificates / "erasure-1.json").read_bytes())["completed_at"] == lived.now.isoformat()
-    assert set(failpoints.BY_HAND) - {"merge.before_commit", "merge.committed"} <= set(passed)
-    for at, name in enumerate(passed, 1):
-        copies.put_back(lived.context)
-        shutil.rmtree(certificates)
-        (tmp_path / "sales").mkdir(exist_ok=True)
-        (tmp_path / "sales/task-1.md").write_text("Cy")
-        assert _dies(lived.context, at, lived.now) == -signal.SIGKILL
-        erase_lead(lived.context, "cy@example.com", lived.now)
-        assert differences(undisturbed, state(lived)) == [], name
-        assert not (tmp_path / "sales/task-1.md").exists(), name
-        [certificate] = certificates.iterdir()
-        assert json.loads(certificate.read_bytes())["completed_at"] == lived.now.isoformat(), name
-
-
-def _dies(context, die_at, now):
-    context.database.dispose()
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    count = 0
-
-    def listener(name):
-        nonlocal count
-        count += 1
-        if count == die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    failpoints.listen(listener)
-    try:
-        erase_lead(context, "cy@example.com", now)
-    finally:
-        os._exit(1)
-
-
-def with_links():
-    documents = deepcopy(DOCUMENTS)
-    documents["events"]["fields"]["event_url"] = {"type": "text"}
-    body = (
-        '<p><a href="https://www.example.com/guide">Guide</a> <a href="{{ event.url }}?from=mail">Your seat</a> '
-        '<a href="{{ project.url }}/go?to={{ event.url }}">By our site</a></p>'
-        '<p>{{ project.postal_address }} <a href="{{ links.unsubscribe }}">Stop</a></p>'
-    )
-    for name in ("thanks", "more"):
-        documents[f"emails/{name}"]["locales"]["en"]["html"] = body
-    return documents
-
-
-def goes_to(world, name, event):
-    who = (Identity("email", f"{name}@example.com"),)
-    world.lead(name)
-    world.store([LeadRecord(who, {}, {"event_url": f"https://www.example.com/{event}"})])
-    world.happens(name, "content.white_paper_downloaded")
-
-
-def links(world):
-    """What the stored addresses lead to in the end; each seat has two, its own and one by our site."""
-    last = [row["url"].partition("?from=")[0].rpartition("/")[2] for row in world.rows("tracked_links")]
-    assert {last.count(each) for each in last if each != "guide"} <= {2}
-    return set(last)
-
-
-def test_the_links_that_only_the_erased_had_go_with_them(new_world):
-    world = new_world(with_links())
-    for name, event in (("ada", "open-day"), ("bo", "open-day"), ("cy", "seat-of-cy"), ("dan", "seat-of-dan")):
-        goes_to(world, name, event)
-    world.run()
-    assert links(world) == {"guide", "open-day", "seat-of-cy", "seat-of-dan"}
-    erase_lead(world.context, "cy@example.com", world.now)
-    erase_lead(world.context, "ada@example.com", world.now)
-    assert links(world) == {"guide", "open-day", "seat-of-dan"}
-    world.merge("bo", "dan")
-    erase_lead(world.context, "bo@example.com", world.now)
-    assert links(world) == {"guide", "open-day"}
-    clean(world)
-
-
-def test_an_address_that_went_with_somebody_is_given_anew_to_who_has_it_next(new_world):
-    world = new_world(with_links())
-    for name in ("ada", "bo"):
-        goes_to(world, name, "seat")
-        world.run()
-        assert world.received(name) == ["thanks"]
-        assert links(world) == {"guide", "seat"}
-        if name == "ada":
-            erase_lead(world.context, "ada@example.com", world.now)
-            assert links(world) == {"guide"}

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from copy import deepcopy
 from datetime import timedelta
 
 import pytest
 
-from db import audit, tables
-from nurture import failpoints
+from db import tables
+from tests.engine.whole import clean, two
 from tests.world import DOCUMENTS, START
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 PAPER = "content.white_paper_downloaded"
-
-
-def two(world, **fields):
-    """Ada, known by two addresses."""
-    world.lead("ada", **fields)
-    world.lead("bo", **fields)
-
-
-def clean(world):
-    with world.database.read() as connection:
-        assert audit.run_checks(connection, world.now, repair=False) == []
 
 
 def enrollments(world):
@@ -306,126 +294,6 @@ def test_of_two_choices_of_sequences_the_later_one_counts(world):
     world.merge("ada", "bo")
     chosen = {row["audience"]: (row["lead_id"], row["choice"]) for row in world.rows("audience_choices")}
     assert chosen == {"one": (ada, "remove"), "two": (ada, "add"), "three": (ada, "add"), "four": (ada, "add")}
-
-
-# --- While something is in hand ---------------------------------------------------------------------------------------
-
-
-class Died(BaseException):
-    """The process ends here."""
-
-
-def at_point(point, act):
-    """Do something once, when the run passes a point."""
-    done = []
-
-    def listener(name):
-        if name == point and not done:
-            done.append(name)
-            act()
-
-    failpoints.listen(listener)
-
-
-@pytest.fixture(autouse=True)
-def nobody_listens():
-    yield
-    failpoints.listen(None)
-
-
-@pytest.mark.parametrize("point", ["deliver.claimed", "deliver.rendered", "deliver.staged"])
-def test_a_mail_in_preparation_is_prepared_anew_for_the_one_who_stays(world, point):
-    two(world)
-    world.happens("bo", PAPER)
-    at_point(point, lambda: world.merge("ada", "bo"))
-    world.run("follow-up")
-    world.run("follow-up")
-    assert [mail.recipient for mail in world.outbox.messages] == ["ada@example.com"]
-    assert ledger(world) == [("thanks", "accepted", None)]
-    clean(world)
-
-
-def test_a_mail_whose_dot_is_being_sent_is_left_to_finish(world):
-    two(world)
-    world.happens("bo", PAPER)
-    at_point("deliver.handing_over", lambda: world.merge("ada", "bo"))
-    world.run("follow-up")
-    assert [mail.recipient for mail in world.outbox.messages] == ["bo@example.com"]
-    assert ledger(world, lead_id=world.lead_id("ada")) == [("thanks", "accepted", None)]
-    world.days(5, "follow-up")
-    assert world.received("ada") == ["thanks", "more"]
-    clean(world)
-
-
-def test_a_refusal_of_the_other_lead_stops_a_mail_that_is_staged(world):
-    two(world)
-    world.happens("ada", PAPER)
-    world.happens("bo", "email.unsubscribed")
-    at_point("deliver.staged", lambda: world.merge("ada", "bo"))
-    world.run("follow-up")
-    assert world.outbox.messages == []
-    assert world.reasons("ada") == ["suppressed"]
-
-
-@pytest.mark.parametrize("point", ["rescore.committed", "restage.committed", "enroll.committed", "advance.committed"])
-def test_a_merge_between_two_steps_of_a_run_leaves_nothing_behind(world, point):
-    two(world)
-    world.happens("bo", PAPER)
-    world.happens("ada", "demo.requested")
-    at_point(point, lambda: world.merge("ada", "bo"))
-    world.run("follow-up")
-    world.run("follow-up")
-    bo = world.rows("leads")[1]["id"]
-    for table in ("enrollments", "messages", "scores", "work_queue", "entry_marks", "sales_task_leads", "events"):
-        assert world.rows(table, lead_id=bo) == [], table
-    assert world.stage("ada") == "sql"
-    clean(world)
-
-
-def test_a_crash_of_a_merge_leaves_all_or_nothing(world):
-    two(world)
-    for name in ("ada", "bo"):
-        world.happens(name, PAPER)
-    world.run("follow-up")
-
-    def everything():
-        return {name: world.rows(name) for name in tables.metadata.tables}
-
-    def die():
-        raise Died
-
-    before = everything()
-    at_point("merge.before_commit", die)
-    with pytest.raises(Died):
-        world.merge("ada", "bo")
-    assert everything() == before
-    at_point("merge.committed", die)
-    with pytest.raises(Died):
-        world.merge("ada", "bo")
-    assert [row["merged_into_id"] for row in world.rows("leads")] == [None, world.lead_id("ada")]
-    clean(world)
-
-
-def test_a_run_that_writes_meanwhile_waits_for_the_merge(world):
-    """One that has read before and writes after would leave rows of a lead that is no more."""
-    two(world)
-    world.happens("bo", PAPER)
-    merging, ran = threading.Event(), []
-
-    def run():
-        merging.wait()
-        ran.append(world.run("follow-up"))
-
-    other = threading.Thread(target=run)
-    at_point("merge.before_commit", merging.set)
-    other.start()
-    world.merge("ada", "bo")
-    other.join()
-    assert len(ran) == 1
-    bo = world.rows("leads")[1]["id"]
-    for table in ("enrollments", "messages", "scores", "work_queue", "entry_marks"):
-        assert world.rows(table, lead_id=bo) == [], table
-    clean(world)
 
 
 def test_the_statements_of_a_merge_do_not_grow_with_what_the_leads_did(world):
